@@ -1,0 +1,13 @@
+// Package coap speaks CoAP (RFC 7252) with block-wise transfer (RFC 7959) and
+// the part of Observe (RFC 7641) that a server of devices needs, over
+// connections that carry whole messages: DTLS datagrams today.
+//
+// It has three layers. Message is the wire format. Conn is a connection that
+// sends and receives whole messages; Dial and Listen make DTLS ones. Session
+// is the exchange layer on one Conn: message ids, tokens, retransmission,
+// duplicates, blocks, pings and notifications.
+//
+// It is not a LwM2M implementation: paths, payloads and who may do what belong
+// to its callers, internal/device and internal/cloud/lwm2m. It is the only
+// package that knows the DTLS library.
+package coap
