@@ -1,0 +1,8 @@
+#!/bin/sh
+# test.sh GO-TEST-ARGUMENT...: go test, told shortly. Failures are shown whole,
+# skipped tests by name and reason; the last line counts.
+set -eu
+go=${GO:-go}
+mkdir -p .cache/bin
+"$go" build -o .cache/bin/testreport ./scripts/testreport
+"$go" test -json "$@" | .cache/bin/testreport
