@@ -1,3 +1,8 @@
+// Package cli is the front door of mbl-cli, the developer's command line. It
+// reads flags, asks the hands and the provisioning brain for the work, prints
+// what came of it, and turns every failure into one line, a hint and an exit
+// code. Nothing here decides how a device is provisioned or how a file is laid
+// out. cmd/mbl-cli and the end-to-end tests call it.
 package cli
 
 import (
@@ -6,5 +11,10 @@ import (
 	"mbl/internal/iostreams"
 )
 
-// Main is replaced by the owner of this package.
-func Main(ctx context.Context, sys *iostreams.System) int { return 0 }
+// Main runs mbl-cli once and returns its exit code. It stops what it is doing
+// when ctx ends.
+func Main(ctx context.Context, sys *iostreams.System) int {
+	a := newApp(sys)
+	cmd, err := newRootCommand(a).ExecuteContextC(ctx)
+	return a.finish(ctx, cmd, err)
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mbl/internal/usererr"
+)
+
+// finish tells the person what went wrong, if anything did, and returns the
+// exit code.
+func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
+	if err == nil || errors.Is(err, errDone) {
+		return usererr.ExitOK
+	}
+	told := a.explain(ctx, err)
+	a.tell(cmd, told)
+	return told.Code
+}
+
+// explain turns any failure into what a person is told. It is the only place
+// where failures get their exit code.
+func (a *app) explain(ctx context.Context, err error) *usererr.Error {
+	var told *usererr.Error
+	switch {
+	case ctx.Err() != nil:
+		return usererr.New(usererr.ExitInterrupted, "interrupted").Because(err)
+	case errors.As(err, &told):
+		return told
+	case !a.started:
+		return usererr.Usage("%w", err)
+	default:
+		return usererr.Failure("%w", err)
+	}
+}
+
+// tell prints a failure on standard error: one line, how the command is used
+// if it was used wrongly, a hint, and with -v the causes.
+func (a *app) tell(cmd *cobra.Command, told *usererr.Error) {
+	if told.Message != "" {
+		fmt.Fprintf(a.sys.Err, "mbl-cli: %s\n", oneLine(told.Message))
+	}
+	hint := told.Hint
+	if told.Code == usererr.ExitUsage && cmd != nil {
+		fmt.Fprintf(a.sys.Err, "usage: %s\n", cmd.UseLine())
+		if hint == "" {
+			hint = fmt.Sprintf("`%s --help` explains it", cmd.CommandPath())
+		}
+	}
+	if hint != "" {
+		fmt.Fprintf(a.sys.Err, "hint: %s\n", oneLine(hint))
+	}
+	if !a.flags.verbose {
+		return
+	}
+	for cause := told.Err; cause != nil; cause = errors.Unwrap(cause) {
+		fmt.Fprintf(a.sys.Err, "cause: %s\n", oneLine(cause.Error()))
+	}
+}
+
+// oneLine keeps a message on one line and free of control characters, which
+// may come from a service or a device.
+func oneLine(text string) string {
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0):
+			return -1
+		}
+		return r
+	}, text)
+	return strings.Join(strings.Fields(clean), " ")
+}
