@@ -2,62 +2,176 @@ package coap
 
 import (
 	"context"
+	"crypto/ecdsa"
+	stdelliptic "crypto/elliptic"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"sync"
+	"syscall"
 	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/crypto/elliptic"
+	"github.com/pion/logging"
 )
 
-// DialConfig says who we are and whom we trust.
-type DialConfig struct {
-	// Certificate is ours, with its private key.
-	Certificate tls.Certificate
-	// RootCA is the only certificate the server's chain may end in. The
-	// server's name is not checked.
-	RootCA *x509.Certificate
-	// Now is the time at which certificates must be valid. nil leaves validity
-	// times unchecked: for devices without a trustworthy clock.
-	Now func() time.Time
-	// HandshakeTimeout bounds the handshake; 60 s when zero.
-	HandshakeTimeout time.Duration
-	Log              *slog.Logger
+const (
+	defaultHandshakeTimeout = 60 * time.Second
+
+	// maxDatagram bounds one message: more than a block with the longest path
+	// and query that devices send.
+	maxDatagram = 2048
+)
+
+// sharedOptions are what both sides offer: the two suites devices have, P-256
+// with SHA-256 only, connection ids (RFC 9146) of our own choice.
+func sharedOptions(certificate tls.Certificate, connectionID func() []byte) []dtls.Option {
+	return []dtls.Option{
+		dtls.WithCertificates(certificate),
+		dtls.WithCipherSuites(
+			dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
+			dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		),
+		dtls.WithEllipticCurves(elliptic.P256),
+		dtls.WithSignatureSchemes(tls.ECDSAWithP256AndSHA256),
+		dtls.WithConnectionIDGenerator(connectionID),
+		dtls.WithLoggerFactory(&logging.DefaultLoggerFactory{
+			Writer:          io.Discard,
+			DefaultLogLevel: logging.LogLevelDisabled,
+		}),
+	}
 }
 
-// Dial connects to a server, "host:port", over DTLS 1.2 (RFC 6347) with
-// mutual certificates, and returns when the handshake is done.
-func Dial(ctx context.Context, address string, cfg DialConfig) (Conn, error) {
-	return nil, errors.ErrUnsupported
+// dtlsConn is a Conn on a DTLS connection whose handshake is done.
+type dtlsConn struct {
+	conn      *dtls.Conn
+	peer      *x509.Certificate
+	log       *slog.Logger
+	closeOnce sync.Once
+	closed    chan struct{}
 }
 
-// ListenConfig says who the server is and whom it lets in.
-type ListenConfig struct {
-	// Certificate is the server's, with its private key.
-	Certificate tls.Certificate
-	// VerifyPeer decides about a client's certificate during the handshake,
-	// after the client proved to hold its key. An error ends the handshake
-	// with an alert. nil lets everyone in who has a P-256 certificate.
-	VerifyPeer func(*x509.Certificate) error
-	// HandshakeTimeout bounds one handshake; 60 s when zero.
-	HandshakeTimeout time.Duration
-	// MaxHandshakes bounds the handshakes under way at once; 512 when zero.
-	MaxHandshakes int
-	Log           *slog.Logger
+var _ Conn = (*dtlsConn)(nil)
+
+// shakeHands runs the handshake and closes conn when it fails.
+func shakeHands(ctx context.Context, conn *dtls.Conn, timeout time.Duration, log *slog.Logger) (*dtlsConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	peer, err := peerCertificate(conn)
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return &dtlsConn{conn: conn, peer: peer, log: log, closed: make(chan struct{})}, nil
 }
 
-// Listener accepts connections.
-type Listener struct{}
+func peerCertificate(conn *dtls.Conn) (*x509.Certificate, error) {
+	state, ok := conn.ConnectionState()
+	if !ok || len(state.PeerCertificates) == 0 {
+		return nil, errors.New("peer has no certificate")
+	}
+	return x509.ParseCertificate(state.PeerCertificates[0])
+}
 
-// Listen opens a UDP port, "host:port" or ":port", for DTLS clients.
-func Listen(address string, cfg ListenConfig) (*Listener, error) { return nil, errors.ErrUnsupported }
+// ReadMessage implements Conn. Datagrams that cannot be read are skipped.
+func (c *dtlsConn) ReadMessage(ctx context.Context) ([]byte, error) {
+	interrupt := context.AfterFunc(ctx, func() { _ = c.conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer interrupt()
+	buffer := make([]byte, maxDatagram)
+	for {
+		n, err := c.conn.Read(buffer)
+		switch {
+		case err == nil:
+			return buffer[:n], nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case c.isClosed():
+			return nil, net.ErrClosed
+		case isFatal(err):
+			return nil, err
+		}
+		c.log.Debug("datagram skipped", "peer", c.RemoteAddr(), "error", err)
+	}
+}
 
-// Accept waits for the next client whose handshake is complete. It returns
-// ctx's error when ctx ends and net.ErrClosed after Close.
-func (l *Listener) Accept(ctx context.Context) (Conn, error) { return nil, errors.ErrUnsupported }
+// isFatal tells errors that end a connection from those of one datagram.
+func isFatal(err error) bool {
+	var fatal *dtls.FatalError
+	var system syscall.Errno
+	return errors.Is(err, io.EOF) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &fatal) || errors.As(err, &system)
+}
 
-// Addr is the address the listener is bound to.
-func (l *Listener) Addr() net.Addr { return nil }
+// WriteMessage implements Conn.
+func (c *dtlsConn) WriteMessage(message []byte) error {
+	if c.isClosed() {
+		return net.ErrClosed
+	}
+	_, err := c.conn.Write(message)
+	return err
+}
 
-// Close stops listening and handshaking. Accepted connections live on.
-func (l *Listener) Close() error { return nil }
+// Close implements Conn.
+func (c *dtlsConn) Close() error {
+	var err error
+	c.closeOnce.Do(func() {
+		close(c.closed)
+		err = c.conn.Close()
+	})
+	return err
+}
+
+func (c *dtlsConn) isClosed() bool {
+	select {
+	case <-c.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// RemoteAddr implements Conn. It changes when the peer moves and was given a
+// connection id.
+func (c *dtlsConn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+
+// PeerCertificate implements Conn.
+func (c *dtlsConn) PeerCertificate() *x509.Certificate { return c.peer }
+
+// verifyWith makes a check of the peer's chain (leaf first) from a check of
+// its leaf, after making sure that its key is one we work with.
+func verifyWith(check func(leaf *x509.Certificate, rest []*x509.Certificate) error) func([][]byte, [][]*x509.Certificate) error {
+	return func(raw [][]byte, _ [][]*x509.Certificate) error {
+		var chain []*x509.Certificate
+		for _, der := range raw {
+			certificate, err := x509.ParseCertificate(der)
+			if err != nil {
+				return fmt.Errorf("cannot read peer's certificate: %w", err)
+			}
+			chain = append(chain, certificate)
+		}
+		if len(chain) == 0 {
+			return errors.New("peer has no certificate")
+		}
+		key, ok := chain[0].PublicKey.(*ecdsa.PublicKey)
+		if !ok || key.Curve != stdelliptic.P256() {
+			return errors.New("peer's key is not on P-256")
+		}
+		return check(chain[0], chain[1:])
+	}
+}
+
+func orDiscard(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
+}
