@@ -1,0 +1,60 @@
+package credstore
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+const (
+	newPrefix = ".new-" // an entry being written
+	oldPrefix = ".old-" // an entry being deleted
+)
+
+// removeLeftovers removes what a killed process left in the store. The caller
+// holds the lock, so nobody is working on these.
+func removeLeftovers(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	names, err := namesIn(root)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !isLeftover(name) {
+			continue
+		}
+		if err := root.RemoveAll(name); err != nil {
+			return fmt.Errorf("cannot remove what was left half-written: %w", err)
+		}
+	}
+	return nil
+}
+
+func isLeftover(name string) bool {
+	return strings.HasPrefix(name, newPrefix) ||
+		strings.HasPrefix(name, oldPrefix) ||
+		strings.HasPrefix(name, "."+configFile+".tmp-")
+}
+
+const maxNames = 10000
+
+// namesIn lists a folder of the store.
+func namesIn(root *os.Root) ([]string, error) {
+	dir, err := root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list %s: %w", root.Name(), err)
+	}
+	if len(names) > maxNames {
+		return nil, damaged(root.Name(), "it holds more than %d files", maxNames)
+	}
+	return names, nil
+}

@@ -1,0 +1,105 @@
+package credstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"mbl/internal/credential"
+)
+
+// pins are the hashes of the certificates a person has used: by team store
+// folder, then by kind and name.
+type pins map[string]map[string]string
+
+// pinOf is the hash of everything a device would be given.
+func pinOf(vars []credential.Variable) string {
+	hash := sha256.New()
+	for _, v := range vars {
+		for _, part := range [][]byte{[]byte(v.Name), v.Data} {
+			binary.Write(hash, binary.BigEndian, uint32(len(part))) //nolint:errcheck // a hash takes all
+			hash.Write(part)
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+func pinName(kind Kind, name string) string { return string(kind) + "/" + name }
+
+// checkPin compares a certificate with the one used first, or remembers it if
+// this is the first use. The error matches ErrChanged.
+func (s *Stores) checkPin(ctx context.Context, kind Kind, name, pin string) error {
+	known, err := s.User.readPins()
+	if err != nil {
+		return err
+	}
+	switch known[s.Team.dir][pinName(kind, name)] {
+	case pin:
+		return nil
+	case "":
+		return s.setPin(ctx, kind, name, pin)
+	default:
+		return fmt.Errorf("the %s certificate %s: %w", kind, name, ErrChanged)
+	}
+}
+
+func (u *UserStore) readPins() (pins, error) {
+	doc, err := readDocument(u.dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the user store: %w", err)
+	}
+	var known pins
+	err = doc.get(u.dir, fieldPins, &known)
+	return known, err
+}
+
+// setPin remembers a hash; an empty one forgets it.
+func (s *Stores) setPin(ctx context.Context, kind Kind, name, pin string) error {
+	err := s.User.change(ctx, func(doc document) error {
+		known := pins{}
+		if err := doc.get(s.User.dir, fieldPins, &known); err != nil {
+			return err
+		}
+		known.set(s.Team.dir, pinName(kind, name), pin)
+		return doc.set(fieldPins, known)
+	})
+	if err != nil {
+		return fmt.Errorf("cannot remember the certificate's hash: %w", err)
+	}
+	return nil
+}
+
+func (p pins) set(dir, name, pin string) {
+	if pin == "" {
+		delete(p[dir], name)
+		return
+	}
+	if p[dir] == nil {
+		p[dir] = map[string]string{}
+	}
+	p[dir][name] = pin
+}
+
+// AcceptChange takes the certificates of that name in the team store as they
+// are now: a person has checked that the change was meant.
+func (s *Stores) AcceptChange(ctx context.Context, name string) error {
+	vars, err := s.Team.readEntry(name)
+	if err != nil {
+		return fmt.Errorf("cannot accept %s: %w", name, err)
+	}
+	entry := newEntry(name, vars)
+	if entry.Developer == nil && entry.Update == nil {
+		return fmt.Errorf("cannot accept %s: %w", name, entry.Problem)
+	}
+	var failed error
+	if entry.Developer != nil {
+		failed = s.setPin(ctx, KindDeveloper, name, pinOf(entry.Developer.Variables()))
+	}
+	if entry.Update != nil {
+		failed = errors.Join(failed, s.setPin(ctx, KindUpdate, name, pinOf(entry.Update.Variables())))
+	}
+	return failed
+}

@@ -1,0 +1,193 @@
+package credstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mbl/internal/credential"
+)
+
+const (
+	maxEntryFiles    = 256
+	maxVariable      = 64 << 10 // bytes
+	variableFileType = ".bin"
+)
+
+// TeamStore is the folder with the certificates that a team shares.
+type TeamStore struct{ dir string }
+
+// Path is the store's folder.
+func (t *TeamStore) Path() string { return t.dir }
+
+// Kind is what an entry of the team store is for.
+type Kind string
+
+// The kinds of certificate.
+const (
+	KindDeveloper Kind = "developer"
+	KindUpdate    Kind = "update"
+)
+
+// Entry is one name in the team store with what can be read of it. The
+// original kept a developer and an update certificate of one name together,
+// so both may be there.
+type Entry struct {
+	Name      string
+	Developer *credential.Developer // nil if there is none
+	Update    *credential.Update    // nil if there is none
+	Changed   bool                  // differs from what this person used first
+	Problem   error                 // why something in it could not be read
+}
+
+// List reads all entries, sorted by name. An entry that cannot be read is
+// listed with its Problem. Nothing is pinned: looking is not using.
+func (s *Stores) List() ([]Entry, error) {
+	known, err := s.User.readPins()
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.Team.entryNames()
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the team store: %w", err)
+	}
+	entries := make([]Entry, 0, len(names))
+	for _, name := range names {
+		entries = append(entries, s.Team.look(name, known[s.Team.dir]))
+	}
+	return entries, nil
+}
+
+func (t *TeamStore) look(name string, known map[string]string) Entry {
+	vars, err := t.readEntry(name)
+	if err != nil {
+		return Entry{Name: name, Problem: err}
+	}
+	entry := newEntry(name, vars)
+	if entry.Developer != nil {
+		entry.Changed = differs(known[pinName(KindDeveloper, name)], entry.Developer.Variables())
+	}
+	if entry.Update != nil {
+		entry.Changed = entry.Changed || differs(known[pinName(KindUpdate, name)], entry.Update.Variables())
+	}
+	return entry
+}
+
+func differs(pin string, vars []credential.Variable) bool { return pin != "" && pin != pinOf(vars) }
+
+// newEntry makes out of an entry's files what they are.
+func newEntry(name string, vars map[string][]byte) Entry {
+	entry := Entry{Name: name}
+	if holds(vars, credential.IsDeveloperVariable) {
+		entry.Developer, entry.Problem = credential.DeveloperFromVariables(vars)
+	}
+	if holds(vars, credential.IsUpdateVariable) {
+		update, err := credential.UpdateFromVariables(vars)
+		entry.Update, entry.Problem = update, errors.Join(entry.Problem, err)
+	}
+	if entry.Developer == nil && entry.Update == nil && entry.Problem == nil {
+		entry.Problem = fmt.Errorf("%w: it holds no certificate", ErrDamaged)
+	}
+	return entry
+}
+
+func holds(vars map[string][]byte, known func(string) bool) bool {
+	for name := range vars {
+		if known(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// entryNames lists the folders that can be entries.
+func (t *TeamStore) entryNames() ([]string, error) {
+	root, err := os.OpenRoot(t.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	all, err := namesIn(root)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.DeleteFunc(all, func(name string) bool {
+		info, err := root.Lstat(name)
+		return CheckName(name) != nil || err != nil || !info.IsDir()
+	})
+	slices.Sort(names)
+	return names, nil
+}
+
+// readEntry reads an entry's known variables, each by its own name below the
+// store: whatever paths config.json states are not looked at.
+func (t *TeamStore) readEntry(name string) (map[string][]byte, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	store, err := os.OpenRoot(t.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	if err := t.checkFolder(store, name); err != nil {
+		return nil, err
+	}
+	entry, err := store.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	defer entry.Close()
+	return readVariables(entry)
+}
+
+// checkFolder tells whether an entry is there and is a folder, not a link.
+func (t *TeamStore) checkFolder(store *os.Root, name string) error {
+	info, err := store.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", name, ErrNotFound)
+	}
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return damaged(filepath.Join(t.dir, name), "it is not a folder")
+	}
+	return nil
+}
+
+func readVariables(entry *os.Root) (map[string][]byte, error) {
+	files, err := namesIn(entry)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) > maxEntryFiles {
+		return nil, damaged(entry.Name(), "it holds more than %d files", maxEntryFiles)
+	}
+	vars := map[string][]byte{}
+	for _, file := range files {
+		name, ok := strings.CutSuffix(file, variableFileType)
+		if !ok || !(credential.IsDeveloperVariable(name) || credential.IsUpdateVariable(name)) {
+			continue
+		}
+		if vars[name], err = readVariable(entry, file); err != nil {
+			return nil, err
+		}
+	}
+	return vars, nil
+}
+
+func readVariable(entry *os.Root, file string) ([]byte, error) {
+	info, err := entry.Lstat(file)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, damaged(filepath.Join(entry.Name(), file), "it is not a regular file")
+	}
+	return readInside(entry, file, maxVariable)
+}
