@@ -1,0 +1,21 @@
+package stage
+
+import (
+	"mbl/internal/cli"
+	"mbl/internal/cloudapp"
+	"mbl/internal/deviceapp"
+	"mbl/internal/program"
+	"mbl/internal/sandbox"
+)
+
+// Programs are the mains of cmd/, for test binaries that are all programs at
+// once (testscript.Main).
+func Programs() map[string]func() {
+	return map[string]func(){
+		"mbl-cli":                  func() { program.Run(cli.Main) },
+		"mbl-cloud":                func() { program.Run(cloudapp.Main) },
+		"mbl-device":               func() { program.Run(deviceapp.Main) },
+		"mbl-sandbox":              func() { program.Run(sandbox.Main) },
+		"pelion-provisioning-util": func() { program.Run(deviceapp.Main) },
+	}
+}
