@@ -15,10 +15,12 @@ dropbearkey dropbear-bin
 avahi-daemon avahi-daemon
 ip iproute2
 busybox busybox-static
+openssl openssl
 unshare util-linux
 python3 python3-minimal' ;;
 race) wanted='
-cc gcc' ;;
+cc gcc
+openssl openssl' ;;
 interop) wanted='
 python3 python3-minimal
 python3-venv python3-venv

@@ -84,8 +84,7 @@ func peerCertificate(conn *dtls.Conn) (*x509.Certificate, error) {
 
 // ReadMessage implements Conn. Datagrams that cannot be read are skipped.
 func (c *dtlsConn) ReadMessage(ctx context.Context) ([]byte, error) {
-	interrupt := context.AfterFunc(ctx, func() { _ = c.conn.SetReadDeadline(time.Unix(1, 0)) })
-	defer interrupt()
+	defer c.interruptBy(ctx)()
 	buffer := make([]byte, maxDatagram)
 	for {
 		n, err := c.conn.Read(buffer)
@@ -100,6 +99,22 @@ func (c *dtlsConn) ReadMessage(ctx context.Context) ([]byte, error) {
 			return nil, err
 		}
 		c.log.Debug("datagram skipped", "peer", c.RemoteAddr(), "error", err)
+	}
+}
+
+// interruptBy makes reading fail once ctx ends. The function it returns makes
+// reading possible again.
+func (c *dtlsConn) interruptBy(ctx context.Context) (restore func()) {
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+		close(interrupted)
+	})
+	return func() {
+		if !stop() {
+			<-interrupted
+			_ = c.conn.SetReadDeadline(time.Time{})
+		}
 	}
 }
 

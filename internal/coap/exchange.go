@@ -83,7 +83,7 @@ func (s *Session) transmit(ctx context.Context, m *Message) (event, *exchange, e
 	for range s.cfg.MaxRetransmit + 1 {
 		s.cfg.Log.Debug("sent", "message", m)
 		if err := s.conn.WriteMessage(data); err != nil {
-			return event{}, x, fmt.Errorf("cannot send: %w", err)
+			return event{}, x, s.sendError(err)
 		}
 		e, err := s.await(ctx, x, pause)
 		if err != ErrTimeout {
@@ -92,6 +92,17 @@ func (s *Session) transmit(ctx context.Context, m *Message) (event, *exchange, e
 		pause *= 2
 	}
 	return event{}, x, ErrTimeout
+}
+
+// sendError is what to say when sending failed: that the session has ended, if
+// it has.
+func (s *Session) sendError(err error) error {
+	select {
+	case <-s.done:
+		return ErrClosed
+	default:
+		return fmt.Errorf("cannot send: %w", err)
+	}
 }
 
 func (s *Session) begin(m *Message) *exchange {
