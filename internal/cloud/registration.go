@@ -4,8 +4,20 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 )
+
+// DefaultLifetime is a registration's lifetime if the device names none
+// (LwM2M 1.0, section 5.3.1).
+const DefaultLifetime = 86400 * time.Second
+
+// maxLifetime keeps a registration from outliving its device for good.
+const maxLifetime = 365 * 24 * time.Hour
+
+// maxLinks bounds what a device may register.
+const maxLinks = 4096
 
 // Identity is a device, as its LwM2M certificate proves it.
 type Identity struct {
@@ -35,6 +47,13 @@ type Link struct {
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
 
+// RegistrationRecord is a registration at rest.
+type RegistrationRecord struct {
+	Registration
+	RegisteredAt time.Time
+	ExpiresAt    time.Time
+}
+
 // RegistrationUpdate changes a registration; zero values leave it unchanged,
 // except that every update renews the lifetime.
 type RegistrationUpdate struct {
@@ -49,7 +68,35 @@ type RegistrationUpdate struct {
 // developer certificate active. It returns ErrUnauthorized for every other
 // certificate.
 func (s *Service) RecognizeDevice(ctx context.Context, certificate *x509.Certificate) (Identity, error) {
-	return Identity{}, errors.ErrUnsupported
+	if err := certificate.CheckSignatureFrom(s.authorities[DeviceAuthority].Certificate); err != nil {
+		return Identity{}, Refuse(ErrUnauthorized, "the certificate was not issued to a device of this service")
+	}
+	issued, err := s.store.DeviceCertificate(ctx, fingerprint(certificate.Raw))
+	if err != nil {
+		return Identity{}, unrecognized(err)
+	}
+	if issued.Status != CertificateActive || s.now().After(issued.NotAfter) {
+		return Identity{}, Refuse(ErrUnauthorized, "the certificate is not in force")
+	}
+	device, err := s.store.Device(ctx, issued.DeviceID)
+	if err != nil {
+		return Identity{}, unrecognized(err)
+	}
+	trusted, err := s.store.Certificate(ctx, device.CertificateID)
+	if err != nil {
+		return Identity{}, unrecognized(err)
+	}
+	if !trusted.Active {
+		return Identity{}, Refuse(ErrUnauthorized, "the developer certificate is not active")
+	}
+	return Identity{AccountID: device.AccountID, DeviceID: device.ID, EndpointName: device.EndpointName}, nil
+}
+
+func unrecognized(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return Refuse(ErrUnauthorized, "the certificate is not in force")
+	}
+	return err
 }
 
 // Register records a registration, in place of an earlier one of the same
@@ -57,22 +104,194 @@ func (s *Service) RecognizeDevice(ctx context.Context, certificate *x509.Certifi
 // ErrInvalid for a registration that disagrees with the identity or is not
 // acceptable, ErrForbidden if the device may no longer register.
 func (s *Service) Register(ctx context.Context, device Identity, registration Registration) (location []string, err error) {
-	return nil, errors.ErrUnsupported
+	if registration.Lifetime == 0 {
+		registration.Lifetime = DefaultLifetime
+	}
+	if err := registration.check(device); err != nil {
+		return nil, err
+	}
+	registration.AccountID, registration.DeviceID = device.AccountID, device.DeviceID
+	err = s.store.Update(ctx, func(w Writer) error { return s.saveRegistration(ctx, w, registration) })
+	if errors.Is(err, ErrNotFound) {
+		return nil, Refuse(ErrForbidden, "the device is not in the directory any more")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot register %s: %w", device.DeviceID, err)
+	}
+	return device.location(), nil
+}
+
+func (r *Registration) check(device Identity) error {
+	switch {
+	case r.EndpointName != device.EndpointName:
+		return RefuseField("ep", "is not the endpoint name of the certificate")
+	case r.AccountID != "" && r.AccountID != device.AccountID:
+		return RefuseField("d", "is not the account of the certificate")
+	case r.DeviceID != "" && r.DeviceID != device.DeviceID:
+		return RefuseField("iep", "is not the device id of the certificate")
+	case len(r.Links) > maxLinks:
+		return RefuseField("links", "are more than %d", maxLinks)
+	}
+	return checkLifetime(r.Lifetime)
+}
+
+func checkLifetime(lifetime time.Duration) error {
+	if lifetime <= 0 || lifetime > maxLifetime {
+		return RefuseField("lt", "is not between 1 and %d seconds", int(maxLifetime.Seconds()))
+	}
+	return nil
+}
+
+func (d Identity) location() []string { return []string{"rd", d.AccountID, d.DeviceID} }
+
+func (s *Service) saveRegistration(ctx context.Context, w Writer, registration Registration) error {
+	device, err := w.Device(ctx, registration.DeviceID)
+	if err != nil {
+		return err
+	}
+	event := s.setState(device, StateRegistered, EventRegistration)
+	event.Data = map[string]string{"remote_address": registration.RemoteAddr, "client_version": registration.ClientVersion}
+	device.EndpointType = shortText(registration.EndpointType)
+	learn(device, registration.Links)
+	if err := w.UpdateDevice(ctx, device); err != nil {
+		return err
+	}
+	record := &RegistrationRecord{
+		Registration: registration,
+		RegisteredAt: event.At,
+		ExpiresAt:    event.At.Add(registration.Lifetime),
+	}
+	if err := w.SaveRegistration(ctx, record); err != nil {
+		return err
+	}
+	return w.InsertEvent(ctx, event)
 }
 
 // UpdateRegistration renews a registration. It returns ErrNotFound if the
 // location is not this device's or nothing is registered there: the device
 // then registers anew.
 func (s *Service) UpdateRegistration(ctx context.Context, device Identity, location []string, update RegistrationUpdate) error {
-	return errors.ErrUnsupported
+	if !slices.Equal(location, device.location()) {
+		return Refuse(ErrNotFound, "the location is not this device's")
+	}
+	if update.Lifetime != nil {
+		if err := checkLifetime(*update.Lifetime); err != nil {
+			return err
+		}
+	}
+	return s.store.Update(ctx, func(w Writer) error {
+		record, err := w.Registration(ctx, device.DeviceID)
+		if err != nil {
+			return err
+		}
+		if update.Lifetime != nil {
+			record.Lifetime = *update.Lifetime
+		}
+		record.ExpiresAt = s.now().Add(record.Lifetime)
+		if !update.changes(record) {
+			return w.RenewRegistration(ctx, device.DeviceID, record.Lifetime, record.ExpiresAt)
+		}
+		return s.changeRegistration(ctx, w, record, update)
+	})
+}
+
+// changes tells whether an update says more than "still here".
+func (u RegistrationUpdate) changes(record *RegistrationRecord) bool {
+	return u.Links != nil ||
+		u.Binding != "" && u.Binding != record.Binding ||
+		u.RemoteAddr != "" && u.RemoteAddr != record.RemoteAddr
+}
+
+func (s *Service) changeRegistration(ctx context.Context, w Writer, record *RegistrationRecord, update RegistrationUpdate) error {
+	if update.Binding != "" {
+		record.Binding = update.Binding
+	}
+	if update.RemoteAddr != "" {
+		record.RemoteAddr = update.RemoteAddr
+	}
+	if update.Links == nil {
+		return w.SaveRegistration(ctx, record)
+	}
+	record.Links = mergeLinks(record.Links, update.Links)
+	if len(record.Links) > maxLinks {
+		return RefuseField("links", "are more than %d", maxLinks)
+	}
+	device, err := w.Device(ctx, record.DeviceID)
+	if err != nil {
+		return err
+	}
+	if learn(device, update.Links) {
+		device.UpdatedAt = s.now()
+		if err := w.UpdateDevice(ctx, device); err != nil {
+			return err
+		}
+	}
+	return w.SaveRegistration(ctx, record)
 }
 
 // Deregister ends a registration. It returns ErrNotFound like UpdateRegistration.
 func (s *Service) Deregister(ctx context.Context, device Identity, location []string) error {
-	return errors.ErrUnsupported
+	if !slices.Equal(location, device.location()) {
+		return Refuse(ErrNotFound, "the location is not this device's")
+	}
+	return s.store.Update(ctx, func(w Writer) error {
+		if _, err := w.Registration(ctx, device.DeviceID); err != nil {
+			return err
+		}
+		entry, err := w.Device(ctx, device.DeviceID)
+		if err != nil {
+			return err
+		}
+		return s.endRegistration(ctx, w, entry, EventDeregistration)
+	})
 }
+
+// endRegistration deletes a device's registration, if there is one, and says
+// so in its directory entry and its events.
+func (s *Service) endRegistration(ctx context.Context, w Writer, device *Device, why EventType) error {
+	if err := w.DeleteRegistration(ctx, device.ID); err != nil {
+		return err
+	}
+	event := s.setState(device, StateDeregistered, why)
+	if err := w.UpdateDevice(ctx, device); err != nil {
+		return err
+	}
+	return w.InsertEvent(ctx, event)
+}
+
+// expiryBatch keeps one transaction short when many devices fall silent.
+const expiryBatch = 200
 
 // ExpireRegistrations ends the registrations whose lifetime has passed.
 func (s *Service) ExpireRegistrations(ctx context.Context) error {
-	return errors.ErrUnsupported
+	for {
+		expired := 0
+		err := s.store.Update(ctx, func(w Writer) (err error) {
+			expired, err = s.expireSome(ctx, w)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("cannot expire registrations: %w", err)
+		}
+		if expired < expiryBatch {
+			return nil
+		}
+	}
+}
+
+func (s *Service) expireSome(ctx context.Context, w Writer) (int, error) {
+	records, err := w.ExpiredRegistrations(ctx, s.now(), expiryBatch)
+	if err != nil {
+		return 0, err
+	}
+	for _, record := range records {
+		device, err := w.Device(ctx, record.DeviceID)
+		if err != nil {
+			return 0, err
+		}
+		if err := s.endRegistration(ctx, w, device, EventRegistrationExpired); err != nil {
+			return 0, err
+		}
+	}
+	return len(records), nil
 }

@@ -1,0 +1,133 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// DeviceEvent is something that happened to a device.
+type DeviceEvent struct {
+	ID          string
+	AccountID   string
+	DeviceID    string // empty if there is no device (yet)
+	Type        EventType
+	Description string
+	StateChange bool
+	Changes     map[string]string // device fields with their new values; may be nil
+	Data        map[string]string // what else is known; may be nil
+	At          time.Time
+}
+
+// EventType says what happened.
+type EventType string
+
+// The types of events. Registration updates write none: a thousand devices
+// would write a thousand a minute.
+const (
+	EventBootstrap           EventType = "bootstrap"
+	EventBootstrapRefused    EventType = "bootstrap-refused"
+	EventRegistration        EventType = "registration"
+	EventDeregistration      EventType = "deregistration"
+	EventRegistrationExpired EventType = "registration-expired"
+	EventCertificateDeleted  EventType = "certificate-deleted"
+	EventDeviceUpdated       EventType = "update-by-user"
+	EventDeviceDeleted       EventType = "deletion"
+)
+
+// eventDescriptions says in words what each type means.
+var eventDescriptions = map[EventType]string{
+	EventBootstrap:           "The device got its LwM2M credentials",
+	EventBootstrapRefused:    "A bootstrap was refused",
+	EventRegistration:        "The device registered",
+	EventDeregistration:      "The device ended its registration",
+	EventRegistrationExpired: "The device was silent for its registration's lifetime",
+	EventCertificateDeleted:  "The developer certificate the device came with was deleted",
+	EventDeviceUpdated:       "The directory entry was changed",
+	EventDeviceDeleted:       "The directory entry was deleted",
+}
+
+// Meaning says in words what a type of event means.
+func (t EventType) Meaning() string { return eventDescriptions[t] }
+
+// EventFields may be filtered in lists of device events.
+func EventFields() Fields {
+	return Fields{
+		"date_time":    {Kind: Time, Operators: period},
+		"id":           {Kind: ID, Operators: equality},
+		"device_id":    {Kind: ID, Operators: equality},
+		"description":  {Kind: Text, Operators: equality},
+		"event_type":   {Kind: Text, Operators: equality},
+		"state_change": {Kind: Boolean, Operators: equality},
+	}
+}
+
+// DeviceEvents lists the account's device events.
+func (s *Service) DeviceEvents(ctx context.Context, who Principal, query Query) (Page[*DeviceEvent], error) {
+	return s.store.Events(ctx, who.AccountID, query)
+}
+
+// DeviceEvent reads a device event.
+func (s *Service) DeviceEvent(ctx context.Context, who Principal, id string) (*DeviceEvent, error) {
+	event, err := s.store.Event(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if event.AccountID != who.AccountID {
+		return nil, ErrNotFound
+	}
+	return event, nil
+}
+
+// newEvent makes an event about a device as it is now.
+func (s *Service) newEvent(device *Device, kind EventType) *DeviceEvent {
+	return &DeviceEvent{
+		ID:          s.ids.New(),
+		AccountID:   device.AccountID,
+		DeviceID:    device.ID,
+		Type:        kind,
+		Description: kind.Meaning(),
+		At:          s.now(),
+	}
+}
+
+// setState changes a device's state and makes the event that says so.
+func (s *Service) setState(device *Device, state DeviceState, kind EventType) *DeviceEvent {
+	event := s.newEvent(device, kind)
+	if device.State != state {
+		event.StateChange = true
+		event.Changes = map[string]string{"state": string(state)}
+	}
+	device.State, device.UpdatedAt = state, event.At
+	return event
+}
+
+// refusalPeriod is how often the same refusal is recorded: a refused device
+// comes back every few seconds, for ever.
+const refusalPeriod = 10 * time.Minute
+
+// recordRefusal records that a bootstrap with a known certificate was refused.
+func (s *Service) recordRefusal(ctx context.Context, certificate *TrustedCertificate, request BootstrapRequest, refusal *Refusal) error {
+	event := &DeviceEvent{
+		ID:          s.ids.New(),
+		AccountID:   certificate.AccountID,
+		DeviceID:    request.DeviceID,
+		Type:        EventBootstrapRefused,
+		Description: refusal.Message,
+		Data:        map[string]string{"certificate_id": certificate.ID, "remote_address": request.RemoteAddr},
+		At:          s.now(),
+	}
+	recent, err := s.store.Events(ctx, event.AccountID, Query{Limit: 1, Conditions: []Condition{
+		where("event_type", string(event.Type)),
+		where("device_id", event.DeviceID),
+		where("description", event.Description),
+		{Field: "date_time", Operator: GreaterEqual, Values: []any{event.At.Add(-refusalPeriod)}},
+	}})
+	if err != nil || len(recent.Items) > 0 {
+		return err
+	}
+	if err := s.store.Update(ctx, func(w Writer) error { return w.InsertEvent(ctx, event) }); err != nil {
+		return fmt.Errorf("cannot record a refused bootstrap: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package cloud
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"mbl/internal/objectid"
+)
+
+// Kind is what the values of a filter field are.
+type Kind int
+
+// The kinds. An ID may be written with dashes and in upper case.
+const (
+	Text Kind = iota
+	ID
+	Integer
+	Boolean
+	Time
+	Attributes // custom attributes: a map of texts
+)
+
+// Field says how a field may be filtered.
+type Field struct {
+	Kind      Kind
+	Operators []Operator
+}
+
+// Fields are the fields of a list that may be filtered, by name.
+type Fields map[string]Field
+
+// maxConditions bounds the work one filter can ask for.
+const maxConditions = 100
+
+var (
+	equality = []Operator{Equal, NotEqual, In, NotIn}
+	either   = []Operator{Equal, NotEqual}
+	period   = []Operator{In, NotIn, LessEqual, GreaterEqual}
+)
+
+var operatorNames = []Operator{Equal, NotEqual, In, NotIn, LessEqual, GreaterEqual, Like}
+
+// ParseFilter reads the conditions out of a query string. Each parameter
+// field=value or field__operator=value is one; the parameter "filter" holds a
+// whole query string of them. Parameters that are neither a known field nor
+// have an operator are left alone outside of "filter". It returns ErrInvalid.
+func ParseFilter(fields Fields, query url.Values) ([]Condition, error) {
+	conditions, err := parseParameters(fields, query, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range query["filter"] {
+		inner, err := ParseFilterText(fields, text)
+		if err != nil {
+			return nil, err
+		}
+		conditions = append(conditions, inner...)
+	}
+	if len(conditions) > maxConditions {
+		return nil, RefuseField("filter", "has more than %d conditions", maxConditions)
+	}
+	return conditions, nil
+}
+
+// ParseFilterText reads a filter on its own, as in the parameter "filter" or
+// the device_filter of an update campaign. It returns ErrInvalid.
+func ParseFilterText(fields Fields, text string) ([]Condition, error) {
+	query, err := url.ParseQuery(text)
+	if err != nil {
+		return nil, RefuseField("filter", "is not a query string")
+	}
+	return parseParameters(fields, query, true)
+}
+
+// parseParameters goes through the parameters in the order of their names,
+// so that the same request always gets the same answer.
+func parseParameters(fields Fields, query url.Values, strict bool) ([]Condition, error) {
+	var conditions []Condition
+	for _, parameter := range sortedKeys(query) {
+		name, key, operator, marked := splitParameter(parameter)
+		field, known := fields[name]
+		if !known {
+			if strict || marked {
+				return nil, RefuseField(parameter, "cannot be filtered by")
+			}
+			continue
+		}
+		for _, value := range query[parameter] {
+			parsed, err := parseCondition(field, parameter, Condition{Field: name, Key: key, Operator: operator}, value)
+			if err != nil {
+				return nil, err
+			}
+			conditions = append(conditions, parsed...)
+		}
+	}
+	return conditions, nil
+}
+
+func sortedKeys(query url.Values) []string {
+	keys := make([]string, 0, len(query))
+	for key := range query {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+const attributesPrefix = "custom_attributes__"
+
+// splitParameter takes a parameter's name apart. marked tells whether it can
+// only be meant as a condition.
+func splitParameter(parameter string) (field, key string, operator Operator, marked bool) {
+	field, operator = parameter, Equal
+	for _, candidate := range operatorNames {
+		if base, found := strings.CutSuffix(parameter, "__"+string(candidate)); found && base != "" {
+			field, operator, marked = base, candidate, true
+			break
+		}
+	}
+	if name, found := strings.CutPrefix(field, attributesPrefix); found {
+		return "custom_attributes", name, operator, true
+	}
+	return field, "", operator, marked
+}
+
+func parseCondition(field Field, parameter string, condition Condition, text string) ([]Condition, error) {
+	if !slices.Contains(field.Operators, condition.Operator) {
+		return nil, RefuseField(parameter, "does not take the operator %s", condition.Operator)
+	}
+	if field.Kind == Attributes {
+		return parseAttributes(parameter, condition, text)
+	}
+	texts := []string{text}
+	if condition.Operator == In || condition.Operator == NotIn {
+		texts = strings.Split(text, ",")
+	}
+	for _, text := range texts {
+		value, err := parseValue(field.Kind, text)
+		if err != nil {
+			return nil, RefuseField(parameter, "%s", err)
+		}
+		condition.Values = append(condition.Values, value)
+	}
+	return []Condition{condition}, nil
+}
+
+// parseAttributes reads custom_attributes__name=value, and
+// custom_attributes__eq={"name":"value"}, which asks for all of its names.
+func parseAttributes(parameter string, condition Condition, text string) ([]Condition, error) {
+	attributes := map[string]string{condition.Key: text}
+	if condition.Key == "" {
+		if err := json.Unmarshal([]byte(text), &attributes); err != nil || condition.Operator != Equal {
+			return nil, RefuseField(parameter, "is not a JSON object of texts")
+		}
+	}
+	delete(attributes, "")
+	var conditions []Condition
+	for name, value := range attributes {
+		if !attributeName.MatchString(name) {
+			return nil, RefuseField(parameter, "has a malformed attribute name")
+		}
+		conditions = append(conditions, Condition{
+			Field: condition.Field, Key: name, Operator: condition.Operator, Values: []any{value},
+		})
+	}
+	slices.SortFunc(conditions, func(a, b Condition) int { return strings.Compare(a.Key, b.Key) })
+	return conditions, nil
+}
+
+// attributeName is what a custom attribute may be called.
+var attributeName = regexp.MustCompile(`^\p{L}[^\x00-\x1f"\\]{0,127}$`)
+
+func parseValue(kind Kind, text string) (any, error) {
+	switch kind {
+	case ID:
+		if id, ok := objectid.Normalize(text); ok {
+			return id, nil
+		}
+		return text, nil
+	case Integer:
+		number, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("is not a whole number")
+		}
+		return number, nil
+	case Boolean:
+		return parseBoolean(text)
+	case Time:
+		return parseTime(text)
+	default:
+		return text, nil
+	}
+}
+
+func parseBoolean(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	default:
+		return false, fmt.Errorf("is not true or false")
+	}
+}
+
+// parseTime reads RFC 3339, with or without a fraction, or a date alone. A
+// "+" of the zone that the query string made a blank is put back.
+func parseTime(text string) (time.Time, error) {
+	text = strings.ReplaceAll(text, " ", "+")
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("is not a time like 2006-01-02T15:04:05Z")
+}

@@ -1,0 +1,77 @@
+package cloud
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+	"unicode/utf8"
+)
+
+// Resources whose values a device tells in its registration's links.
+const (
+	pathSerialNumber = "/3/0/2"     // Device object: serial number
+	pathVendorID     = "/10255/0/3" // device metadata object: vendor, 16 bytes
+	pathClassID      = "/10255/0/4" // device metadata object: class, 16 bytes
+)
+
+// maxShortText bounds texts that a device says about itself.
+const maxShortText = 64
+
+// learn takes what the links say about a device into its directory entry, and
+// tells whether anything was new. Attribute v of a link is the resource's
+// value, opaque ones in base64.
+func learn(device *Device, links []Link) bool {
+	before := [...]string{device.VendorID, device.DeviceClass, device.SerialNumber}
+	for _, link := range links {
+		value, has := link.Attributes["v"]
+		if !has {
+			continue
+		}
+		switch link.Path {
+		case pathSerialNumber:
+			device.SerialNumber = shortText(value)
+		case pathVendorID:
+			device.VendorID = hexOf(value)
+		case pathClassID:
+			device.DeviceClass = hexOf(value)
+		}
+	}
+	return before != [...]string{device.VendorID, device.DeviceClass, device.SerialNumber}
+}
+
+// shortText is a device's text if it can be shown and stored, else nothing.
+func shortText(text string) string {
+	if utf8.RuneCountInString(text) > maxShortText || !printable(text) {
+		return ""
+	}
+	return text
+}
+
+// hexOf turns the base64 of a 16-byte id into hex, anything else to nothing.
+func hexOf(value string) string {
+	id, err := base64.StdEncoding.DecodeString(value)
+	if err != nil || len(id) != 16 {
+		return ""
+	}
+	return hex.EncodeToString(id)
+}
+
+// mergeLinks applies the links of a registration update: new ones are added,
+// known ones replaced, those with attribute "d" removed.
+func mergeLinks(links, changes []Link) []Link {
+	merged := slices.Clone(links)
+	for _, change := range changes {
+		at := slices.IndexFunc(merged, func(link Link) bool { return link.Path == change.Path })
+		_, removed := change.Attributes["d"]
+		switch {
+		case removed && at >= 0:
+			merged = slices.Delete(merged, at, at+1)
+		case removed:
+		case at >= 0:
+			merged[at] = change
+		default:
+			merged = append(merged, change)
+		}
+	}
+	return merged
+}

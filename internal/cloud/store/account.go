@@ -1,0 +1,33 @@
+package store
+
+import (
+	"context"
+
+	"mbl/internal/cloud"
+)
+
+const accountColumns = `id, administrator_id, administrators_group, developers_group, display_name, version, created_at, updated_at`
+
+func scanAccount(row scanner) (*cloud.Account, error) {
+	var a cloud.Account
+	return &a, row.Scan(&a.ID, &a.AdministratorID, &a.AdministratorsGroup, &a.DevelopersGroup, &a.DisplayName,
+		&a.Version, instant{&a.CreatedAt}, instant{&a.UpdatedAt})
+}
+
+// Account implements cloud.AccountReader.
+func (q *queries) Account(ctx context.Context, id string) (*cloud.Account, error) {
+	return one(ctx, q, scanAccount, `SELECT `+accountColumns+` FROM accounts WHERE id = $1`, id)
+}
+
+// FirstAccount implements cloud.AccountReader.
+func (q *queries) FirstAccount(ctx context.Context) (*cloud.Account, error) {
+	return one(ctx, q, scanAccount, `SELECT `+accountColumns+` FROM accounts ORDER BY id LIMIT 1`)
+}
+
+// InsertAccount implements cloud.AccountWriter.
+func (q *queries) InsertAccount(ctx context.Context, a *cloud.Account) error {
+	_, err := q.exec(ctx, `INSERT INTO accounts (`+accountColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		a.ID, a.AdministratorID, a.AdministratorsGroup, a.DevelopersGroup, a.DisplayName,
+		a.Version, at(a.CreatedAt), at(a.UpdatedAt))
+	return err
+}

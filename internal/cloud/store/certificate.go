@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+
+	"mbl/internal/cloud"
+)
+
+const certificateColumns = `id, account_id, owner_id, name, description, service, execution_mode, enrollment_mode, active,
+	certificate, fingerprint, subject, issuer, not_before, not_after, endpoint_name, sealed_key, version, created_at, updated_at`
+
+var certificates = listing[*cloud.TrustedCertificate]{
+	table:   "trusted_certificates",
+	columns: certificateColumns,
+	fields: map[string]string{
+		"name":                  "name",
+		"service":               "service",
+		"owner":                 "owner_id",
+		"status":                "CASE WHEN active THEN 'ACTIVE' ELSE 'INACTIVE' END",
+		"enrollment_mode":       "enrollment_mode",
+		"device_execution_mode": "execution_mode",
+		"issuer":                "issuer",
+		"subject":               "subject",
+		"validity":              "not_after",
+	},
+	scan: scanCertificate,
+}
+
+func scanCertificate(row scanner) (*cloud.TrustedCertificate, error) {
+	var c cloud.TrustedCertificate
+	return &c, row.Scan(&c.ID, &c.AccountID, &c.OwnerID, &c.Name, &c.Description, &c.Service, &c.ExecutionMode,
+		&c.EnrollmentMode, &c.Active, &c.Certificate, &c.Fingerprint, &c.Subject, &c.Issuer,
+		instant{&c.NotBefore}, instant{&c.NotAfter}, &c.EndpointName, &c.SealedKey,
+		&c.Version, instant{&c.CreatedAt}, instant{&c.UpdatedAt})
+}
+
+// Certificate implements cloud.CertificateReader.
+func (q *queries) Certificate(ctx context.Context, id string) (*cloud.TrustedCertificate, error) {
+	return one(ctx, q, scanCertificate, `SELECT `+certificateColumns+` FROM trusted_certificates WHERE id = $1`, id)
+}
+
+// CertificateByFingerprint implements cloud.CertificateReader.
+func (q *queries) CertificateByFingerprint(ctx context.Context, fingerprint string) (*cloud.TrustedCertificate, error) {
+	return one(ctx, q, scanCertificate,
+		`SELECT `+certificateColumns+` FROM trusted_certificates WHERE fingerprint = $1`, fingerprint)
+}
+
+// Certificates implements cloud.CertificateReader.
+func (q *queries) Certificates(ctx context.Context, accountID string, query cloud.Query) (cloud.Page[*cloud.TrustedCertificate], error) {
+	return list(ctx, q, certificates, accountID, query)
+}
+
+// CountCertificates implements cloud.CertificateReader.
+func (q *queries) CountCertificates(ctx context.Context, accountID string) (int, error) {
+	return q.count(ctx, `SELECT COUNT(*) FROM trusted_certificates WHERE account_id = $1`, accountID)
+}
+
+// InsertCertificate implements cloud.CertificateWriter.
+func (q *queries) InsertCertificate(ctx context.Context, c *cloud.TrustedCertificate) error {
+	_, err := q.exec(ctx, `INSERT INTO trusted_certificates (`+certificateColumns+`) VALUES
+		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+		c.ID, c.AccountID, c.OwnerID, c.Name, c.Description, c.Service, c.ExecutionMode,
+		c.EnrollmentMode, c.Active, c.Certificate, c.Fingerprint, c.Subject, c.Issuer,
+		at(c.NotBefore), at(c.NotAfter), c.EndpointName, c.SealedKey,
+		c.Version, at(c.CreatedAt), at(c.UpdatedAt))
+	return err
+}
+
+// DeleteCertificate implements cloud.CertificateWriter.
+func (q *queries) DeleteCertificate(ctx context.Context, id string) error {
+	return q.execOne(ctx, `DELETE FROM trusted_certificates WHERE id = $1`, id)
+}
