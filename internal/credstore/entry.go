@@ -16,15 +16,12 @@ import (
 // LoadDeveloper reads a developer certificate for use. Its first use is
 // remembered; if it has been changed since, the error matches ErrChanged.
 func (s *Stores) LoadDeveloper(ctx context.Context, name string) (*credential.Developer, error) {
-	vars, err := s.Team.readKind(name, KindDeveloper, credential.IsDeveloperVariable)
+	vars, err := s.use(ctx, KindDeveloper, name)
 	if err != nil {
-		return nil, cannotLoad(KindDeveloper, name, err)
+		return nil, err
 	}
 	dev, err := credential.DeveloperFromVariables(vars)
 	if err != nil {
-		return nil, cannotLoad(KindDeveloper, name, err)
-	}
-	if err := s.checkPin(ctx, KindDeveloper, name, pinOf(dev.Variables())); err != nil {
 		return nil, cannotLoad(KindDeveloper, name, err)
 	}
 	return dev, nil
@@ -32,34 +29,35 @@ func (s *Stores) LoadDeveloper(ctx context.Context, name string) (*credential.De
 
 // LoadUpdate reads an update certificate for use, as LoadDeveloper does.
 func (s *Stores) LoadUpdate(ctx context.Context, name string) (*credential.Update, error) {
-	vars, err := s.Team.readKind(name, KindUpdate, credential.IsUpdateVariable)
+	vars, err := s.use(ctx, KindUpdate, name)
 	if err != nil {
-		return nil, cannotLoad(KindUpdate, name, err)
+		return nil, err
 	}
 	update, err := credential.UpdateFromVariables(vars)
 	if err != nil {
 		return nil, cannotLoad(KindUpdate, name, err)
 	}
-	if err := s.checkPin(ctx, KindUpdate, name, pinOf(update.Variables())); err != nil {
-		return nil, cannotLoad(KindUpdate, name, err)
-	}
 	return update, nil
+}
+
+// use reads an entry that must hold variables of this kind, as they were at
+// their first use.
+func (s *Stores) use(ctx context.Context, kind Kind, name string) (map[string][]byte, error) {
+	vars, err := s.Team.readEntry(name)
+	if err == nil && !kind.in(vars) {
+		err = ErrNotFound
+	}
+	if err == nil {
+		err = s.checkPin(ctx, kind, name, pinOf(kind, vars))
+	}
+	if err != nil {
+		return nil, cannotLoad(kind, name, err)
+	}
+	return vars, nil
 }
 
 func cannotLoad(kind Kind, name string, err error) error {
 	return fmt.Errorf("cannot load the %s certificate %q: %w", kind, name, err)
-}
-
-// readKind reads an entry that must hold variables of this kind.
-func (t *TeamStore) readKind(name string, kind Kind, known func(string) bool) (map[string][]byte, error) {
-	vars, err := t.readEntry(name)
-	if err != nil {
-		return nil, err
-	}
-	if !holds(vars, known) {
-		return nil, fmt.Errorf("a %s certificate of this name: %w", kind, ErrNotFound)
-	}
-	return vars, nil
 }
 
 // CheckFree tells whether a new entry may have this name: the error matches
@@ -114,10 +112,18 @@ func (s *Stores) save(ctx context.Context, kind Kind, name string, vars []creden
 	if err != nil {
 		return fmt.Errorf("cannot save the %s certificate %q: %w", kind, name, err)
 	}
-	if err := s.setPin(ctx, kind, name, pinOf(vars)); err != nil {
+	if err := s.setPin(ctx, kind, name, pinOf(kind, byName(vars))); err != nil {
 		return errors.Join(err, s.Team.delete(context.WithoutCancel(ctx), name))
 	}
 	return nil
+}
+
+func byName(vars []credential.Variable) map[string][]byte {
+	named := make(map[string][]byte, len(vars))
+	for _, v := range vars {
+		named[v.Name] = v.Data
+	}
+	return named
 }
 
 // Delete removes an entry from the team store. The error matches ErrNotFound
@@ -129,7 +135,7 @@ func (s *Stores) Delete(ctx context.Context, name string) error {
 	if err := s.Team.delete(ctx, name); err != nil {
 		return fmt.Errorf("cannot delete %q from the team store: %w", name, err)
 	}
-	for _, kind := range []Kind{KindDeveloper, KindUpdate} {
+	for _, kind := range kinds() {
 		if err := s.setPin(ctx, kind, name, ""); err != nil {
 			return err
 		}

@@ -7,20 +7,24 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-
-	"mbl/internal/credential"
+	"maps"
+	"slices"
 )
 
 // pins are the hashes of the certificates a person has used: by team store
 // folder, then by kind and name.
 type pins map[string]map[string]string
 
-// pinOf is the hash of everything a device would be given.
-func pinOf(vars []credential.Variable) string {
+// pinOf is the hash of all variables of one kind in an entry: everything a
+// device would be given.
+func pinOf(kind Kind, vars map[string][]byte) string {
 	hash := sha256.New()
-	for _, v := range vars {
-		for _, part := range [][]byte{[]byte(v.Name), v.Data} {
-			binary.Write(hash, binary.BigEndian, uint32(len(part))) //nolint:errcheck // a hash takes all
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		if !kind.has(name) {
+			continue
+		}
+		for _, part := range [][]byte{[]byte(name), vars[name]} {
+			hash.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
 			hash.Write(part)
 		}
 	}
@@ -42,7 +46,7 @@ func (s *Stores) checkPin(ctx context.Context, kind Kind, name, pin string) erro
 	case "":
 		return s.setPin(ctx, kind, name, pin)
 	default:
-		return fmt.Errorf("the %s certificate %s: %w", kind, name, ErrChanged)
+		return ErrChanged
 	}
 }
 
@@ -88,18 +92,13 @@ func (p pins) set(dir, name, pin string) {
 func (s *Stores) AcceptChange(ctx context.Context, name string) error {
 	vars, err := s.Team.readEntry(name)
 	if err != nil {
-		return fmt.Errorf("cannot accept %s: %w", name, err)
-	}
-	entry := newEntry(name, vars)
-	if entry.Developer == nil && entry.Update == nil {
-		return fmt.Errorf("cannot accept %s: %w", name, entry.Problem)
+		return fmt.Errorf("cannot accept the change of %q: %w", name, err)
 	}
 	var failed error
-	if entry.Developer != nil {
-		failed = s.setPin(ctx, KindDeveloper, name, pinOf(entry.Developer.Variables()))
-	}
-	if entry.Update != nil {
-		failed = errors.Join(failed, s.setPin(ctx, KindUpdate, name, pinOf(entry.Update.Variables())))
+	for _, kind := range kinds() {
+		if kind.in(vars) {
+			failed = errors.Join(failed, s.setPin(ctx, kind, name, pinOf(kind, vars)))
+		}
 	}
 	return failed
 }

@@ -33,6 +33,26 @@ const (
 	KindUpdate    Kind = "update"
 )
 
+func kinds() []Kind { return []Kind{KindDeveloper, KindUpdate} }
+
+// has tells whether a variable belongs to certificates of this kind.
+func (k Kind) has(variable string) bool {
+	if k == KindDeveloper {
+		return credential.IsDeveloperVariable(variable)
+	}
+	return credential.IsUpdateVariable(variable)
+}
+
+// in tells whether there is a variable of this kind.
+func (k Kind) in(vars map[string][]byte) bool {
+	for name := range vars {
+		if k.has(name) {
+			return true
+		}
+	}
+	return false
+}
+
 // Entry is one name in the team store with what can be read of it. The
 // original kept a developer and an update certificate of one name together,
 // so both may be there.
@@ -68,40 +88,27 @@ func (t *TeamStore) look(name string, known map[string]string) Entry {
 		return Entry{Name: name, Problem: err}
 	}
 	entry := newEntry(name, vars)
-	if entry.Developer != nil {
-		entry.Changed = differs(known[pinName(KindDeveloper, name)], entry.Developer.Variables())
-	}
-	if entry.Update != nil {
-		entry.Changed = entry.Changed || differs(known[pinName(KindUpdate, name)], entry.Update.Variables())
+	for _, kind := range kinds() {
+		pin := known[pinName(kind, name)]
+		entry.Changed = entry.Changed || (pin != "" && pin != pinOf(kind, vars))
 	}
 	return entry
 }
-
-func differs(pin string, vars []credential.Variable) bool { return pin != "" && pin != pinOf(vars) }
 
 // newEntry makes out of an entry's files what they are.
 func newEntry(name string, vars map[string][]byte) Entry {
 	entry := Entry{Name: name}
-	if holds(vars, credential.IsDeveloperVariable) {
+	if KindDeveloper.in(vars) {
 		entry.Developer, entry.Problem = credential.DeveloperFromVariables(vars)
 	}
-	if holds(vars, credential.IsUpdateVariable) {
+	if KindUpdate.in(vars) {
 		update, err := credential.UpdateFromVariables(vars)
 		entry.Update, entry.Problem = update, errors.Join(entry.Problem, err)
 	}
-	if entry.Developer == nil && entry.Update == nil && entry.Problem == nil {
+	if len(vars) == 0 {
 		entry.Problem = fmt.Errorf("%w: it holds no certificate", ErrDamaged)
 	}
 	return entry
-}
-
-func holds(vars map[string][]byte, known func(string) bool) bool {
-	for name := range vars {
-		if known(name) {
-			return true
-		}
-	}
-	return false
 }
 
 // entryNames lists the folders that can be entries.
@@ -149,7 +156,7 @@ func (t *TeamStore) readEntry(name string) (map[string][]byte, error) {
 func (t *TeamStore) checkFolder(store *os.Root, name string) error {
 	info, err := store.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", name, ErrNotFound)
+		return ErrNotFound
 	}
 	if err != nil {
 		return err
@@ -171,7 +178,7 @@ func readVariables(entry *os.Root) (map[string][]byte, error) {
 	vars := map[string][]byte{}
 	for _, file := range files {
 		name, ok := strings.CutSuffix(file, variableFileType)
-		if !ok || !(credential.IsDeveloperVariable(name) || credential.IsUpdateVariable(name)) {
+		if !ok || !(KindDeveloper.has(name) || KindUpdate.has(name)) {
 			continue
 		}
 		if vars[name], err = readVariable(entry, file); err != nil {

@@ -1,0 +1,63 @@
+package cloudapi
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+const (
+	pageSize = 500
+	maxPages = 10000 // a service that never ends is not believed
+)
+
+// item is what a list holds.
+type item interface{ identity() string }
+
+// page is one part of a list.
+type page[T item] struct {
+	Object  string `json:"object"`
+	Data    []T    `json:"data"`
+	HasMore bool   `json:"has_more"`
+}
+
+// list goes through all items of a list, asking for further pages as it goes.
+// It ends after the first error.
+func list[T item](ctx context.Context, c *Client, path string, filter url.Values) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		query := url.Values{}
+		maps.Copy(query, filter)
+		query.Set("limit", strconv.Itoa(pageSize))
+		for range maxPages {
+			part, err := listPage[T](ctx, c, path, query)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, one := range part.Data {
+				if !yield(one, nil) {
+					return
+				}
+			}
+			if !part.HasMore || len(part.Data) == 0 {
+				return
+			}
+			query.Set("after", part.Data[len(part.Data)-1].identity())
+		}
+	}
+}
+
+func listPage[T item](ctx context.Context, c *Client, path string, query url.Values) (*page[T], error) {
+	var part page[T]
+	if err := c.call(ctx, http.MethodGet, path, query, nil, &part); err != nil {
+		return nil, err
+	}
+	if part.Object != "list" {
+		return nil, &NotServiceError{URL: c.base}
+	}
+	return &part, nil
+}
