@@ -47,9 +47,6 @@ func (d declaration) fault(format string, args ...any) error {
 
 // declarations reads every initialised variable of a C source.
 func declarations(source []byte) (map[string]declaration, error) {
-	if len(source) > MaxSource {
-		return nil, &SourceError{Problem: fmt.Sprintf("the file has %d bytes; at most %d are read", len(source), MaxSource)}
-	}
 	found := map[string]declaration{}
 	s := newScanner(source)
 	for {

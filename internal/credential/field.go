@@ -203,7 +203,10 @@ func readSource(source []byte, fields []field) (map[string]declaration, error) {
 // checkContent recognises a file that was never C source. The original's web
 // portal has been seen to hand out a file that holds one JavaScript word.
 func checkContent(source []byte) error {
-	switch word := strings.TrimSpace(string(source[:min(len(source), MaxSource)])); word {
+	if len(source) > MaxSource {
+		return &SourceError{Problem: fmt.Sprintf("the file has %d bytes; at most %d are read", len(source), MaxSource)}
+	}
+	switch word := strings.TrimSpace(string(source)); word {
 	case "":
 		return &SourceError{Problem: "the file is empty"}
 	case "undefined", "null":
