@@ -1,0 +1,140 @@
+package lwm2m
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Link is one link of a registration (RFC 6690; OMA LwM2M 1.0 §5.3.1), such
+// as </3/0/0>;v="maker";aobs="303".
+type Link struct {
+	Target     string // what stands between < and >, such as "/3/0/0"
+	Attributes []Attribute
+}
+
+// Attribute is one attribute of a link.
+type Attribute struct {
+	Name  string
+	Value string // without quotes
+	Bare  bool   // there is no value, as in ;obs
+}
+
+// Attribute returns the value of the first attribute with the name, "" for a
+// bare one.
+func (l Link) Attribute(name string) (string, bool) {
+	for _, attribute := range l.Attributes {
+		if attribute.Name == name {
+			return attribute.Value, true
+		}
+	}
+	return "", false
+}
+
+// Links formats links for a registration. Values are written in quotes.
+func Links(links []Link) string {
+	var text strings.Builder
+	for i, link := range links {
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		text.WriteString("<" + link.Target + ">")
+		for _, attribute := range link.Attributes {
+			text.WriteString(";" + attribute.Name)
+			if !attribute.Bare {
+				text.WriteString(`="` + escape(attribute.Value) + `"`)
+			}
+		}
+	}
+	return text.String()
+}
+
+func escape(value string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value)
+}
+
+// ParseLinks reads the links of a registration. Blanks between them are
+// tolerated.
+func ParseLinks(text string) ([]Link, error) {
+	var links []Link
+	rest := skipBlanks(text)
+	for rest != "" {
+		link, after, err := parseLink(rest)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, link)
+		if after == "" {
+			break
+		}
+		if after[0] != ',' {
+			return nil, fmt.Errorf("%w: no comma behind the link %q", ErrMalformed, link.Target)
+		}
+		rest = skipBlanks(after[1:])
+	}
+	return links, nil
+}
+
+func parseLink(text string) (link Link, rest string, err error) {
+	if text[0] != '<' {
+		return Link{}, "", fmt.Errorf("%w: link does not start with <", ErrMalformed)
+	}
+	target, rest, found := strings.Cut(text[1:], ">")
+	if !found {
+		return Link{}, "", fmt.Errorf("%w: link without >", ErrMalformed)
+	}
+	link.Target = target
+	for rest = skipBlanks(rest); strings.HasPrefix(rest, ";"); rest = skipBlanks(rest) {
+		var attribute Attribute
+		if attribute, rest, err = parseAttribute(skipBlanks(rest[1:])); err != nil {
+			return Link{}, "", fmt.Errorf("%w in link %q", err, target)
+		}
+		link.Attributes = append(link.Attributes, attribute)
+	}
+	return link, rest, nil
+}
+
+func parseAttribute(text string) (attribute Attribute, rest string, err error) {
+	end := endOf(text, "=;, ")
+	attribute.Name, rest = text[:end], text[end:]
+	if attribute.Name == "" || strings.ContainsAny(attribute.Name, `"<>`) {
+		return Attribute{}, "", fmt.Errorf("%w: attribute without a name", ErrMalformed)
+	}
+	if !strings.HasPrefix(rest, "=") {
+		attribute.Bare = true
+		return attribute, rest, nil
+	}
+	rest = rest[1:]
+	if strings.HasPrefix(rest, `"`) {
+		attribute.Value, rest, err = parseQuoted(rest[1:])
+		return attribute, rest, err
+	}
+	end = endOf(rest, ";, ")
+	attribute.Value = rest[:end]
+	return attribute, rest[end:], nil
+}
+
+// parseQuoted reads up to the closing quote; a backslash protects the
+// character behind it.
+func parseQuoted(text string) (value, rest string, err error) {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '"':
+			return b.String(), text[i+1:], nil
+		case text[i] == '\\' && i+1 < len(text):
+			i++
+		}
+		b.WriteByte(text[i])
+	}
+	return "", "", fmt.Errorf("%w: quote not closed", ErrMalformed)
+}
+
+// endOf is the index of the first of the characters, or the text's length.
+func endOf(text, characters string) int {
+	if i := strings.IndexAny(text, characters); i >= 0 {
+		return i
+	}
+	return len(text)
+}
+
+func skipBlanks(text string) string { return strings.TrimLeft(text, " \t\r\n") }
