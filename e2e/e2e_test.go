@@ -10,10 +10,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"mbl/e2e/stage"
+	"mbl/e2e/programs"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, stage.Programs()) }
+func TestMain(m *testing.M) { testscript.Main(m, programs.All()) }
 
 func TestScripts(t *testing.T) {
 	areas, err := os.ReadDir("testdata")

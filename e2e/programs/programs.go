@@ -1,4 +1,6 @@
-package stage
+// Package programs lets one test binary be all four programs. It is no part of
+// them; only end-to-end tests use it.
+package programs
 
 import (
 	"mbl/internal/cli"
@@ -8,9 +10,9 @@ import (
 	"mbl/internal/sandbox"
 )
 
-// Programs are the mains of cmd/, for test binaries that are all programs at
+// All are the mains of cmd/, for test binaries that are all programs at
 // once (testscript.Main).
-func Programs() map[string]func() {
+func All() map[string]func() {
 	return map[string]func(){
 		"mbl-cli":                  func() { program.Run(cli.Main) },
 		"mbl-cloud":                func() { program.Run(cloudapp.Main) },
