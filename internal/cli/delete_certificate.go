@@ -1,7 +1,229 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
 
-func newDeleteCertificateCommand(*app) *cobra.Command {
-	return &cobra.Command{Use: "delete-certificate", Short: "Delete a certificate", RunE: needCommand}
+	"github.com/spf13/cobra"
+
+	"mbl/internal/cloudapi"
+	"mbl/internal/credstore"
+	"mbl/internal/usererr"
+)
+
+const deleteCertificateExamples = `  mbl-cli delete-certificate my-devices
+  mbl-cli delete-certificate my-devices --yes
+  mbl-cli delete-certificate my-devices --local`
+
+const deleteCertificateLong = `Delete a developer certificate from the service and from the team store.
+
+Devices that were provisioned with it stay registered, but cannot be
+bootstrapped again. Other certificates are never deleted by this command.`
+
+type deleteCertificateOptions struct{ yes, local bool }
+
+func newDeleteCertificateCommand(a *app) *cobra.Command {
+	var opts deleteCertificateOptions
+	cmd := &cobra.Command{
+		Use:               "delete-certificate NAME",
+		Short:             "Delete a developer certificate",
+		Long:              deleteCertificateLong,
+		Example:           deleteCertificateExamples,
+		Args:              takes("NAME"),
+		ValidArgsFunction: a.completeDeveloperCertificates,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.deleteCertificate(cmd.Context(), args[0], opts)
+		},
+	}
+	cmd.Flags().BoolVarP(&opts.yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&opts.local, "local", false, "only from the team store, the service is not asked")
+	return cmd
+}
+
+// doomed is a developer certificate that is about to be deleted.
+type doomed struct {
+	name    string
+	id      string   // in the service; empty if it is not there
+	inStore bool     // in the team store
+	devices []string // that came with it, as far as the service says
+}
+
+func (d doomed) places() string {
+	return places(certificateRow{Service: d.id != "", TeamStore: d.inStore})
+}
+
+func (a *app) deleteCertificate(ctx context.Context, name string, opts deleteCertificateOptions) error {
+	if err := credstore.CheckName(name); err != nil {
+		return err
+	}
+	stores, err := a.stores()
+	if err != nil {
+		return err
+	}
+	cert := doomed{name: name}
+	if cert.inStore, err = developerInStore(stores, name); err != nil {
+		return err
+	}
+	var client *cloudapi.Client
+	if !opts.local {
+		if client, err = a.service(ctx); err != nil {
+			return err
+		}
+		if err := cert.findInService(ctx, client); err != nil {
+			return err
+		}
+	}
+	if cert.id == "" && !cert.inStore {
+		return usererr.Failure("there is no developer certificate %q", name).WithHint("`mbl-cli list-certificates` shows what there is")
+	}
+	if err := a.allowDeletion(ctx, cert, opts.yes); err != nil {
+		return err
+	}
+	return a.destroy(ctx, cert, client, stores)
+}
+
+// developerInStore tells whether the team store has a developer certificate
+// of that name and nothing else under it.
+func developerInStore(stores *credstore.Stores, name string) (bool, error) {
+	entries, err := stores.List()
+	if err != nil {
+		return false, err
+	}
+	for _, entry := range entries {
+		switch {
+		case entry.Name != name:
+		case entry.Update != nil:
+			return false, usererr.Failure("%q in the team store is an update certificate", name).
+				WithHint("only developer certificates are deleted; devices in the field may need this one")
+		default:
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// findInService looks for the certificate among all of that name, so that
+// one of another kind is not passed over in silence.
+func (d *doomed) findInService(ctx context.Context, client *cloudapi.Client) error {
+	other := false
+	for cert, err := range client.TrustedCertificates(ctx, url.Values{"name__eq": {d.name}}) {
+		switch {
+		case err != nil:
+			return err
+		case cert.Name != d.name:
+		case cert.Developer():
+			d.id = cert.ID
+		default:
+			other = true
+		}
+	}
+	if d.id == "" && other {
+		return usererr.Failure("%q in the service is not a developer certificate", d.name).
+			WithHint("only developer certificates are deleted")
+	}
+	if d.id == "" {
+		return nil
+	}
+	return d.findDevices(ctx, client)
+}
+
+func (d *doomed) findDevices(ctx context.Context, client *cloudapi.Client) error {
+	for device, err := range client.Devices(ctx, url.Values{"ca_id__eq": {d.id}}) {
+		if err != nil {
+			return fmt.Errorf("cannot tell which devices depend on %q: %w", d.name, err)
+		}
+		if device.CAID == d.id {
+			d.devices = append(d.devices, deviceLabel(device))
+		}
+	}
+	return nil
+}
+
+// allowDeletion asks, unless --yes was given.
+func (a *app) allowDeletion(ctx context.Context, cert doomed, yes bool) error {
+	if len(cert.devices) > 0 {
+		a.progress("%s came with it and could not be bootstrapped again: %s", count(len(cert.devices), "device"), someOf(cert.devices))
+	}
+	if yes {
+		return nil
+	}
+	if !a.interactive() {
+		return usererr.Usage("deleting %q needs --yes where nobody can be asked", cert.name)
+	}
+	sure, err := a.confirm(ctx, fmt.Sprintf("Delete the developer certificate %s (%s)?", cert.name, cert.places()))
+	if err != nil {
+		return err
+	}
+	if !sure {
+		return usererr.Failure("nothing was deleted")
+	}
+	return nil
+}
+
+// destroy deletes in the service first: what is left in the team store after a
+// failure still shows what has to be done.
+func (a *app) destroy(ctx context.Context, cert doomed, client *cloudapi.Client, stores *credstore.Stores) error {
+	if cert.id != "" {
+		if err := client.DeleteTrustedCertificate(ctx, cert.id); err != nil && !errors.Is(err, cloudapi.ErrNotFound) {
+			return err
+		}
+	}
+	if cert.inStore {
+		if err := stores.Delete(ctx, cert.name); err != nil {
+			return err
+		}
+	}
+	deleted := struct {
+		Name      string   `json:"name"`
+		Service   bool     `json:"service"`
+		TeamStore bool     `json:"team_store"`
+		Devices   []string `json:"devices"`
+	}{cert.name, cert.id != "", cert.inStore, append([]string{}, cert.devices...)}
+	return a.print(deleted, func(w io.Writer) {
+		fmt.Fprintf(w, "Deleted the developer certificate %s (%s).\n", cert.name, cert.places())
+	})
+}
+
+func (a *app) completeDeveloperCertificates(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return a.completeCertificates(credstore.KindDeveloper)
+}
+
+// completeCertificates are the names of one kind in the team store, for the
+// shell's completion.
+func (a *app) completeCertificates(kind credstore.Kind) ([]string, cobra.ShellCompDirective) {
+	stores, err := a.stores()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	rows, err := storeCertificates(stores)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, row := range rows {
+		if row.Kind == string(kind) {
+			names = append(names, row.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// someOf names the first few.
+func someOf(names []string) string {
+	const few = 5
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,9 +34,11 @@ func (a *app) explain(ctx context.Context, err error) *usererr.Error {
 		return told
 	case !a.started:
 		return usererr.Usage("%w", err)
-	default:
-		return usererr.Failure("%w", err)
 	}
+	if told = ruled(err); told != nil {
+		return told
+	}
+	return usererr.Failure("%w", err)
 }
 
 // tell prints a failure on standard error: one line, how the command is used
@@ -62,8 +65,8 @@ func (a *app) tell(cmd *cobra.Command, told *usererr.Error) {
 	}
 }
 
-// oneLine keeps a message on one line and free of control characters, which
-// may come from a service or a device.
+// oneLine keeps a message on one line, free of control characters, which may
+// come from a service or a device, and free of API keys.
 func oneLine(text string) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {
@@ -74,5 +77,11 @@ func oneLine(text string) string {
 		}
 		return r
 	}, text)
-	return strings.Join(strings.Fields(clean), " ")
+	return hideKeys(strings.Join(strings.Fields(clean), " "))
+}
+
+// hideKeys takes API keys out of a text: a key may stand where the name of a
+// command or a file was expected, and would be repeated in the message.
+func hideKeys(text string) string {
+	return regexp.MustCompile(`\bak_[0-9A-Za-z+/=_-]{4,}`).ReplaceAllString(text, "ak_…")
 }

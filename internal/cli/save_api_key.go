@@ -1,7 +1,145 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
 
-func newSaveAPIKeyCommand(*app) *cobra.Command {
-	return &cobra.Command{Use: "save-api-key", Short: "Keep an API key", RunE: needCommand}
+	"github.com/spf13/cobra"
+
+	"mbl/internal/cloudapi"
+	"mbl/internal/credstore"
+	"mbl/internal/secret"
+	"mbl/internal/usererr"
+)
+
+const (
+	keyFromInput  = "-"
+	maxAPIKey     = 1024 // bytes
+	defaultKeyTag = "default"
+)
+
+const saveAPIKeyExamples = `  mbl-cli save-api-key -
+  mbl-cli save-api-key - < key.txt
+  mbl-cli --api-url https://cloud.example.com --ca-file ca.pem save-api-key -`
+
+const saveAPIKeyLong = `Check an API key against the service, then keep it in the user store together
+with the service's URL (and --ca-file). It is never sent to another service.
+
+With - or without KEY the key is read from standard input, from a terminal
+without showing it.`
+
+func newSaveAPIKeyCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "save-api-key [KEY|-]",
+		Short:   "Check an API key and keep it",
+		Long:    saveAPIKeyLong,
+		Example: saveAPIKeyExamples,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usererr.Usage("more than one argument given") // not repeated: one is a key
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.saveAPIKey(cmd.Context(), append(args, keyFromInput)[0])
+		},
+	}
+}
+
+func (a *app) saveAPIKey(ctx context.Context, given string) error {
+	key, err := a.newKey(ctx, given)
+	if err != nil {
+		return err
+	}
+	account, err := a.checkKey(ctx, key)
+	if err != nil {
+		return err
+	}
+	stores, err := a.stores()
+	if err != nil {
+		return err
+	}
+	if err := stores.User.SaveAPIKey(ctx, key); err != nil {
+		return err
+	}
+	if given != keyFromInput {
+		a.progress("hint: `mbl-cli save-api-key -` keeps the key out of your shell's history")
+	}
+	saved := struct {
+		URL       string `json:"url"`
+		AccountID string `json:"account_id"`
+		UserStore string `json:"user_store"`
+	}{key.URL, account.ID, stores.User.Path()}
+	return a.print(saved, func(w io.Writer) {
+		fmt.Fprintf(w, "Saved the API key for %s (account %s).\n", saved.URL, saved.AccountID)
+	})
+}
+
+// newKey is the key that the person gave, with the service it is for.
+func (a *app) newKey(ctx context.Context, given string) (credstore.APIKey, error) {
+	url, err := a.serviceURL()
+	if err != nil {
+		return credstore.APIKey{}, err
+	}
+	text, err := a.keyText(ctx, given)
+	if err != nil {
+		return credstore.APIKey{}, err
+	}
+	if err := checkKeyText(text); err != nil {
+		return credstore.APIKey{}, err
+	}
+	ca, err := a.newKeyCAFile(url)
+	return credstore.APIKey{Name: defaultKeyTag, URL: url, Key: secret.New(text), CAFile: ca}, err
+}
+
+func (a *app) keyText(ctx context.Context, given string) (string, error) {
+	if given != keyFromInput {
+		return strings.TrimSpace(given), nil
+	}
+	if a.sys.InTTY && a.flags.noInput {
+		return "", usererr.Usage("KEY is missing, and --no-input forbids to ask for it").WithHint("pipe the key in: `mbl-cli save-api-key - < FILE`")
+	}
+	return a.askSecret(ctx, "API key: ")
+}
+
+// newKeyCAFile is the CA file to use: the one named now, else the one that
+// serves for this service already.
+func (a *app) newKeyCAFile(url string) (string, error) {
+	saved, err := a.savedKey(url)
+	if err != nil {
+		return "", err
+	}
+	return a.caFile(saved.CAFile)
+}
+
+// checkKeyText refuses what cannot be a key, without repeating it.
+func checkKeyText(text string) error {
+	switch {
+	case text == "":
+		return usererr.Usage("the API key is empty")
+	case len(text) > maxAPIKey:
+		return usererr.Usage("this is too long for an API key: %d bytes", len(text))
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+		return usererr.Usage("this is no API key: it holds spaces or special characters")
+	}
+	return nil
+}
+
+// checkKey asks the service whose key this is. A wrong address must not pass
+// for a good key, so only a real answer counts.
+func (a *app) checkKey(ctx context.Context, key credstore.APIKey) (*cloudapi.Account, error) {
+	client, err := a.client(key)
+	if err != nil {
+		return nil, err
+	}
+	a.progress("Checking the API key with %s.", key.URL)
+	account, err := client.CurrentAccount(ctx)
+	if errors.Is(err, cloudapi.ErrNotFound) {
+		return nil, usererr.Failure("%s is not a Device Management service: it knows no accounts", key.URL).Because(err).
+			WithHint("--api-url names the service; nothing was saved")
+	}
+	return account, err
 }

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"errors"
+
+	"mbl/internal/cloudapi"
+	"mbl/internal/credstore"
+	"mbl/internal/usererr"
+)
+
+// rule says what a person is told about a kind of failure.
+type rule struct {
+	is      error
+	code    int
+	message string // empty: the failure's own words
+	hint    string
+}
+
+// rules are looked through in order; the first that fits is used. The
+// particular come before the general.
+func rules() []rule {
+	const (
+		failure = usererr.ExitFailure
+		usage   = usererr.ExitUsage
+	)
+	return []rule{
+		{cloudapi.ErrUnauthorized, usererr.ExitKeyRefused, "the service refused the API key", "`mbl-cli save-api-key -` saves another; --api-url names another service"},
+		{cloudapi.ErrNotService, failure, "", "check --api-url; a network that wants a log-in first also answers like this"},
+		{cloudapi.ErrForbidden, failure, "", "the API key's group lacks the right, or a limit of the account is reached"},
+		{cloudapi.ErrRedirected, failure, "", "the API key goes to no other address; if that is where the service is, name it with --api-url"},
+		{cloudapi.ErrUnavailable, failure, "", "try again in a while"},
+		{cloudapi.ErrUntrusted, failure, "", "--ca-file names the CA certificate (PEM) of a service of your own"},
+		{cloudapi.ErrRefused, failure, "", "is the service running? --api-url or " + envService + " names another"},
+		{cloudapi.ErrNoSuchHost, failure, "", "check the host name in --api-url or " + envService + ", and the network"},
+		{cloudapi.ErrTimeout, failure, "", "check the network and any firewall between here and the service"},
+		{cloudapi.ErrUnreachable, failure, "", "--api-url or " + envService + " names another service; -v shows the cause"},
+		{cloudapi.ErrPlainHTTP, failure, "", "use https://, or --insecure-http if the network between is your own"},
+		{cloudapi.ErrURL, usage, "", "write it like https://api.example.com"},
+		{cloudapi.ErrCAFile, failure, "", "it is the CA's certificate in PEM (-----BEGIN CERTIFICATE-----)"},
+		{credstore.ErrName, usage, "", "a name is at most 100 bytes without / and \\, and begins with neither . nor -"},
+		{credstore.ErrChanged, failure, "", "ask your team who changed it; if it was meant: `mbl-cli list-certificates --accept-changed NAME`"},
+		{credstore.ErrExists, failure, "", "choose another name; nothing was replaced"},
+		{credstore.ErrBusy, failure, "", "if no other mbl-cli is running, delete that file"},
+		{credstore.ErrDamaged, failure, "", "restore the file or move it away"},
+		{credstore.ErrNotFound, failure, "", "`mbl-cli list-certificates` shows what there is"},
+	}
+}
+
+// ruled turns a failure of the hands into what a person is told; nil if no
+// rule fits.
+func ruled(err error) *usererr.Error {
+	for _, r := range rules() {
+		if !errors.Is(err, r.is) {
+			continue
+		}
+		message := r.message
+		if message == "" {
+			message = err.Error()
+		}
+		return usererr.New(r.code, "%s", message).WithHint("%s", r.hint).Because(err)
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+const maxLine = 8 << 10 // bytes of one answer
+
+// ask prints a question on standard error and reads one line. The caller has
+// made sure that somebody is there to answer.
+func (a *app) ask(ctx context.Context, question string) (string, error) {
+	fmt.Fprint(a.sys.Err, question)
+	return a.readLine(ctx)
+}
+
+// confirm asks a question that anything but yes answers with no.
+func (a *app) confirm(ctx context.Context, question string) (bool, error) {
+	answer, err := a.ask(ctx, question+" [y/N] ")
+	if err != nil {
+		return false, err
+	}
+	answer = strings.ToLower(answer)
+	return answer == "y" || answer == "yes", nil
+}
+
+// askSecret reads one line without showing it on the terminal.
+func (a *app) askSecret(ctx context.Context, question string) (string, error) {
+	terminal, ok := a.sys.In.(*os.File)
+	if !ok || !a.sys.InTTY {
+		return a.readLine(ctx)
+	}
+	fmt.Fprint(a.sys.Err, question)
+	defer fmt.Fprintln(a.sys.Err)
+	state, err := term.GetState(int(terminal.Fd()))
+	if err != nil {
+		return "", fmt.Errorf("cannot read from the terminal: %w", err)
+	}
+	// An interrupted read leaves the terminal as it was made for reading.
+	restore := context.AfterFunc(ctx, func() { _ = term.Restore(int(terminal.Fd()), state) })
+	defer restore()
+	return await(ctx, func() (string, error) {
+		text, err := term.ReadPassword(int(terminal.Fd()))
+		return strings.TrimSpace(string(text)), err
+	})
+}
+
+// readLine reads one line of standard input. Of what follows nothing is used.
+func (a *app) readLine(ctx context.Context) (string, error) {
+	return await(ctx, func() (string, error) {
+		line, err := bufio.NewReader(io.LimitReader(a.sys.In, maxLine)).ReadString('\n')
+		if err == io.EOF && line != "" {
+			err = nil
+		}
+		return strings.TrimSpace(line), err
+	})
+}
+
+// await reads without keeping Ctrl-C waiting: the read itself cannot be
+// interrupted, so it is left behind.
+func await(ctx context.Context, read func() (string, error)) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		text, err := read()
+		answers <- answer{text, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case got := <-answers:
+		if got.err == io.EOF {
+			return "", fmt.Errorf("cannot read the answer: the input ended")
+		}
+		return got.text, got.err
+	}
+}
