@@ -253,7 +253,7 @@ func (s *Service) putInForce(ctx context.Context, w Writer, grant *BootstrapGran
 	}
 	event := s.setState(device, StateBootstrapped, EventBootstrap)
 	event.Data = map[string]string{"certificate_id": certificate.ID}
-	device.DeviceKey = issued.Fingerprint
+	device.DeviceKey = colonHex(issued.Fingerprint)
 	device.BootstrappedAt = event.At
 	device.BootstrapExpiresAt = certificate.NotAfter
 	device.ConnectorExpiresAt = issued.NotAfter

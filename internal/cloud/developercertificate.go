@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mbl/internal/credential"
@@ -179,4 +180,16 @@ func certificateLabel(id string) string { return "developer certificate " + id }
 func fingerprint(der []byte) string {
 	sum := pki.Fingerprint(der)
 	return hex.EncodeToString(sum[:])
+}
+
+// colonHex is the other way to write a fingerprint, AB:CD:…, as device keys are.
+func colonHex(fingerprint string) string {
+	var text strings.Builder
+	for i := 0; i+2 <= len(fingerprint); i += 2 {
+		if i > 0 {
+			text.WriteByte(':')
+		}
+		text.WriteString(strings.ToUpper(fingerprint[i : i+2]))
+	}
+	return text.String()
 }

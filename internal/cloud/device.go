@@ -31,7 +31,7 @@ type Device struct {
 	ExecutionMode      int
 	CertificateID      string // the trusted certificate it came with
 	IssuerFingerprint  string // of that certificate
-	DeviceKey          string // fingerprint of its LwM2M certificate
+	DeviceKey          string // fingerprint of its LwM2M certificate, AB:CD:…
 	VendorID           string // 32 hex digits; empty if the device did not say
 	DeviceClass        string // 32 hex digits; empty if the device did not say
 	SerialNumber       string

@@ -1,0 +1,79 @@
+package restapi
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+type accountAnswer struct {
+	Object             string         `json:"object"`
+	ID                 string         `json:"id"`
+	ETag               string         `json:"etag"`
+	Status             string         `json:"status"`
+	Tier               string         `json:"tier"`
+	EndMarket          string         `json:"end_market"`
+	DisplayName        string         `json:"display_name"`
+	Aliases            []string       `json:"aliases"`
+	NotificationEmails []string       `json:"notification_emails"`
+	CreatedAt          timestamp      `json:"created_at"`
+	UpdatedAt          timestamp      `json:"updated_at"`
+	Limits             map[string]int `json:"limits,omitempty"`       // with include=limits
+	Policies           *[]policy      `json:"policies,omitempty"`     // with include=policies
+	SubAccounts        *[]struct{}    `json:"sub_accounts,omitempty"` // with include=sub_accounts
+}
+
+type policy struct {
+	Action    string `json:"action"`
+	Allow     bool   `json:"allow"`
+	Feature   string `json:"feature"`
+	Inherited bool   `json:"inherited"`
+	Resource  string `json:"resource"`
+}
+
+// commercialTier is the tier of an account without a free account's limits.
+const commercialTier = "1"
+
+func (a *API) account(c *call) (answer, error) {
+	account, err := a.service.Account(c.Context(), c.who)
+	if err != nil {
+		return answer{}, err
+	}
+	body := accountAnswer{
+		Object:             "account",
+		ID:                 account.ID,
+		ETag:               version(account.Version),
+		Status:             status(true),
+		Tier:               commercialTier,
+		DisplayName:        account.DisplayName,
+		Aliases:            []string{},
+		NotificationEmails: []string{},
+		CreatedAt:          timestamp(account.CreatedAt),
+		UpdatedAt:          timestamp(account.UpdatedAt),
+	}
+	included := included(c)
+	if slices.Contains(included, "limits") {
+		limits := a.service.Limits()
+		body.Limits = map[string]int{
+			"developer_certificate_devices": limits.DevicesPerCertificate,
+			"trusted_certificates":          limits.CertificatesPerAccount,
+		}
+	}
+	if slices.Contains(included, "policies") {
+		body.Policies = &[]policy{}
+	}
+	if slices.Contains(included, "sub_accounts") {
+		body.SubAccounts = &[]struct{}{}
+	}
+	return answer{http.StatusOK, body}, nil
+}
+
+// included are the names in the parameter include. One client puts blanks
+// between them.
+func included(c *call) []string {
+	names := strings.Split(c.URL.Query().Get("include"), ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	return names
+}

@@ -1,0 +1,92 @@
+package restapi
+
+import (
+	"net/http"
+	"time"
+
+	"mbl/internal/cloud"
+	"mbl/internal/pki"
+)
+
+const trustedCertificateObject = "trusted-cert"
+
+type trustedCertificateAnswer struct {
+	Object         string    `json:"object"`
+	ID             string    `json:"id"`
+	ETag           string    `json:"etag"`
+	AccountID      string    `json:"account_id"`
+	OwnerID        string    `json:"owner_id"`
+	Name           string    `json:"name"`
+	Description    string    `json:"description"`
+	Service        string    `json:"service"`
+	Status         string    `json:"status"`
+	ExecutionMode  int       `json:"device_execution_mode"`
+	EnrollmentMode bool      `json:"enrollment_mode"`
+	Certificate    string    `json:"certificate"`
+	Fingerprint    string    `json:"certificate_fingerprint"`
+	Subject        string    `json:"subject"`
+	Issuer         string    `json:"issuer"`
+	Valid          bool      `json:"valid"`
+	Validity       timestamp `json:"validity"` // when it expires
+	CreatedAt      timestamp `json:"created_at"`
+	UpdatedAt      timestamp `json:"updated_at"`
+}
+
+// showTrustedCertificate shows a certificate as it is at a time.
+func showTrustedCertificate(now time.Time) func(*cloud.TrustedCertificate) trustedCertificateAnswer {
+	return func(certificate *cloud.TrustedCertificate) trustedCertificateAnswer {
+		return trustedCertificateAnswer{
+			Object:         trustedCertificateObject,
+			ID:             certificate.ID,
+			ETag:           version(certificate.Version),
+			AccountID:      certificate.AccountID,
+			OwnerID:        certificate.OwnerID,
+			Name:           certificate.Name,
+			Description:    certificate.Description,
+			Service:        certificate.Service,
+			Status:         status(certificate.Active),
+			ExecutionMode:  certificate.ExecutionMode,
+			EnrollmentMode: certificate.EnrollmentMode,
+			Certificate:    pki.CertificatePEM(certificate.Certificate),
+			Fingerprint:    certificate.Fingerprint,
+			Subject:        certificate.Subject,
+			Issuer:         certificate.Issuer,
+			Valid:          certificate.ValidAt(now),
+			Validity:       timestamp(certificate.NotAfter),
+			CreatedAt:      timestamp(certificate.CreatedAt),
+			UpdatedAt:      timestamp(certificate.UpdatedAt),
+		}
+	}
+}
+
+func (a *API) listTrustedCertificates(c *call) (answer, error) {
+	query, err := c.query()
+	if err != nil {
+		return answer{}, err
+	}
+	certificates, err := a.service.TrustedCertificates(c.Context(), c.who, query)
+	if err != nil {
+		return answer{}, err
+	}
+	return page(query, certificates, showTrustedCertificate(a.now())), nil
+}
+
+func (a *API) trustedCertificate(c *call) (answer, error) {
+	id, err := c.pathID()
+	if err != nil {
+		return answer{}, err
+	}
+	certificate, err := a.service.TrustedCertificate(c.Context(), c.who, id)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, showTrustedCertificate(a.now())(certificate)}, nil
+}
+
+func (a *API) deleteTrustedCertificate(c *call) (answer, error) {
+	id, err := c.pathID()
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, a.service.DeleteTrustedCertificate(c.Context(), c.who, id)
+}
