@@ -1,10 +1,85 @@
+// Package sandbox is the front door of mbl-sandbox: virtual devices, and a
+// service with them, on one machine, for trying things out and for CI. It runs
+// the real programs as processes and adds what they talk to: an SSH server, a
+// file tree, an mDNS announcement. Everything listens on loopback only. It
+// proves that the parts fit each other, not that a real device would agree.
 package sandbox
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 
+	"github.com/spf13/cobra"
+
+	"mbl/internal/buildinfo"
 	"mbl/internal/iostreams"
+	"mbl/internal/usererr"
 )
 
-// Main is replaced by the owner of this package.
-func Main(ctx context.Context, sys *iostreams.System) int { return 0 }
+// Main runs mbl-sandbox and returns its exit code. The end of ctx is the usual
+// end of a device or of "up": they stop what they started and leave with 0.
+func Main(ctx context.Context, sys *iostreams.System) int {
+	a := &app{sys: sys}
+	root := newRootCommand(a)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return usererr.ExitOK
+	}
+	told := explain(err, a.started)
+	fmt.Fprintf(sys.Err, "mbl-sandbox: %s\n", told.Message)
+	if told.Hint != "" {
+		fmt.Fprintf(sys.Err, "hint: %s\n", told.Hint)
+	}
+	return told.Code
+}
+
+func explain(err error, started bool) *usererr.Error {
+	var told *usererr.Error
+	switch {
+	case errors.As(err, &told):
+		return told
+	case !started:
+		return usererr.Usage("%w", err).WithHint("`mbl-sandbox --help` explains it")
+	}
+	return usererr.Failure("%w", err)
+}
+
+// app is one run of mbl-sandbox.
+type app struct {
+	sys     *iostreams.System
+	verbose bool
+	started bool // flags and arguments were right, the command runs
+}
+
+func newRootCommand(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "mbl-sandbox",
+		Short:         "A service and virtual devices on this machine, to try things out",
+		Version:       buildinfo.Version(),
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			a.started = true
+		},
+	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.SetArgs(a.sys.Args)
+	root.SetIn(a.sys.In)
+	root.SetOut(a.sys.Out)
+	root.SetErr(a.sys.Err)
+	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "show what is done")
+	root.AddCommand(newDeviceCommand(a))
+	return root
+}
+
+// log is where details go: standard error with -v, warnings only without.
+func (a *app) log() *slog.Logger {
+	level := slog.LevelWarn
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(a.sys.Err, &slog.HandlerOptions{Level: level}))
+}
