@@ -143,7 +143,7 @@ func (s *session) stdio() shell.Stdio {
 func (s *session) sftp(ctx context.Context) int {
 	release := context.AfterFunc(ctx, func() { s.channel.Close() })
 	defer release()
-	server := sftp.NewRequestServer(s.channel, fileHandlers(s.server.shell.Tree), sftp.WithStartDirectory("/home/root"))
+	server := sftp.NewRequestServer(keptOpen{s.channel}, fileHandlers(s.server.shell.Tree), sftp.WithStartDirectory("/home/root"))
 	defer server.Close()
 	if err := server.Serve(); err != nil && !errors.Is(err, io.EOF) {
 		s.server.log.Debug("SFTP ended", "error", err)
@@ -151,6 +151,12 @@ func (s *session) sftp(ctx context.Context) int {
 	}
 	return 0
 }
+
+// keptOpen keeps the SFTP server from closing the channel before the exit
+// status is told.
+type keptOpen struct{ ssh.Channel }
+
+func (keptOpen) Close() error { return nil }
 
 // exit tells the status and closes the channel. Errors mean that nobody is
 // there any more.
