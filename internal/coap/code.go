@@ -74,8 +74,21 @@ func (c Code) Class() uint8 { return uint8(c) >> 5 }
 // Detail is the number after the point.
 func (c Code) Detail() uint8 { return uint8(c) & 0x1f }
 
-// String is the dotted form, such as "2.05".
-func (c Code) String() string { return fmt.Sprintf("%d.%02d", c.Class(), c.Detail()) }
+// String is the method's name, or the dotted form, such as "2.05".
+func (c Code) String() string {
+	switch c {
+	case GET:
+		return "GET"
+	case POST:
+		return "POST"
+	case PUT:
+		return "PUT"
+	case DELETE:
+		return "DELETE"
+	default:
+		return fmt.Sprintf("%d.%02d", c.Class(), c.Detail())
+	}
+}
 
 // IsRequest tells whether the code is a method.
 func (c Code) IsRequest() bool { return c != Empty && c.Class() == 0 }

@@ -32,7 +32,8 @@ type DialConfig struct {
 
 // Dial connects to a server, "host:port", over DTLS 1.2 (RFC 6347) with
 // mutual certificates, and returns when the handshake is done. The caller
-// closes the connection.
+// closes the connection. ErrRefused and ErrUntrusted say that it failed over
+// the certificates.
 func Dial(ctx context.Context, address string, cfg DialConfig) (Conn, error) {
 	if cfg.RootCA == nil {
 		return nil, errors.New("cannot connect without the server's CA certificate")
@@ -50,7 +51,7 @@ func Dial(ctx context.Context, address string, cfg DialConfig) (Conn, error) {
 	timeout := cmp.Or(cfg.HandshakeTimeout, defaultHandshakeTimeout)
 	ready, err := shakeHands(ctx, conn, timeout, orDiscard(cfg.Log))
 	if err != nil {
-		return nil, fmt.Errorf("cannot complete the handshake with %s: %w", address, err)
+		return nil, fmt.Errorf("cannot complete the handshake with %s: %w", address, refusal(err))
 	}
 	return ready, nil
 }
@@ -83,8 +84,10 @@ func verifyServer(leaf *x509.Certificate, rest []*x509.Certificate, cfg DialConf
 	if cfg.Now != nil {
 		options.CurrentTime = cfg.Now()
 	}
-	_, err := leaf.Verify(options)
-	return err
+	if _, err := leaf.Verify(options); err != nil {
+		return fmt.Errorf("%w: %w", ErrUntrusted, err)
+	}
+	return nil
 }
 
 // begin is the first moment at which all the certificates are valid, if there

@@ -220,7 +220,7 @@ func TestReadingGoesOnAfterACancelledRead(t *testing.T) {
 }
 
 func TestRefusedClientCannotConnectAndOthersCan(t *testing.T) {
-	s := newSite(t, ListenConfig{VerifyPeer: func(c *x509.Certificate) error {
+	s := newSite(t, ListenConfig{VerifyPeer: func(_ context.Context, c *x509.Certificate) error {
 		if c.Subject.CommonName != "device" {
 			return errors.New("unknown")
 		}

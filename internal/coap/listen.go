@@ -25,8 +25,9 @@ type ListenConfig struct {
 	Certificate tls.Certificate
 	// VerifyPeer decides about a client's certificate during the handshake,
 	// after the client proved to hold its key. An error ends the handshake
-	// with an alert. nil lets everyone in who has a P-256 certificate.
-	VerifyPeer func(*x509.Certificate) error
+	// with an alert. nil lets everyone in who has a P-256 certificate. ctx ends
+	// when the listener closes.
+	VerifyPeer func(ctx context.Context, certificate *x509.Certificate) error
 	// HandshakeTimeout bounds one handshake; 60 s when zero.
 	HandshakeTimeout time.Duration
 	// MaxHandshakes bounds the handshakes under way at once; 512 when zero.
@@ -57,12 +58,13 @@ func Listen(address string, cfg ListenConfig) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
-	inner, err := dtls.ListenWithOptions("udp", local, serverOptions(cfg)...)
+	ctx, stop := context.WithCancel(context.Background())
+	inner, err := dtls.ListenWithOptions("udp", local, serverOptions(ctx, cfg)...)
 	if err != nil {
+		stop()
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
 	cfg.Log = orDiscard(cfg.Log)
-	ctx, stop := context.WithCancel(context.Background())
 	l := &Listener{
 		inner:   inner,
 		cfg:     cfg,
@@ -75,12 +77,12 @@ func Listen(address string, cfg ListenConfig) (*Listener, error) {
 	return l, nil
 }
 
-func serverOptions(cfg ListenConfig) []dtls.ServerOption {
+func serverOptions(ctx context.Context, cfg ListenConfig) []dtls.ServerOption {
 	verify := verifyWith(func(leaf *x509.Certificate, _ []*x509.Certificate) error {
 		if cfg.VerifyPeer == nil {
 			return nil
 		}
-		return cfg.VerifyPeer(leaf)
+		return cfg.VerifyPeer(ctx, leaf)
 	})
 	options := []dtls.ServerOption{
 		dtls.WithClientAuth(dtls.RequireAnyClientCert),

@@ -50,7 +50,7 @@ func TestEveryRecordedMessageIsReadAndWrittenAlike(t *testing.T) {
 			t.Errorf("%s: %v", description, err)
 			continue
 		}
-		start := fmt.Sprintf("%s %s mid=%04x tok=%x ", m.Type, m.Code, m.ID, m.Token)
+		start := fmt.Sprintf("%s %d.%02d mid=%04x tok=%x ", m.Type, m.Code.Class(), m.Code.Detail(), m.ID, m.Token)
 		if !strings.HasPrefix(description, start) {
 			t.Errorf("%s: read as %s", description, m)
 		}

@@ -1,0 +1,140 @@
+package lwm2m
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"mbl/internal/cloud"
+	"mbl/internal/coap"
+)
+
+// Bootstrapper decides about bootstraps. Its errors are those of
+// cloud.Service's methods of the same names.
+type Bootstrapper interface {
+	RecognizeBootstrap(ctx context.Context, certificate *x509.Certificate) error
+	Bootstrap(ctx context.Context, request cloud.BootstrapRequest) (*cloud.BootstrapGrant, error)
+	BootstrapFinished(ctx context.Context, grant *cloud.BootstrapGrant) error
+	BootstrapAborted(ctx context.Context, grant *cloud.BootstrapGrant, reason string) error
+}
+
+var _ Bootstrapper = (*cloud.Service)(nil)
+
+const (
+	// bootstrapLimit is how long one connection may last. A client of the
+	// slowest kind needs seconds.
+	bootstrapLimit = 5 * time.Minute
+	// answerLimit is how long a request may wait for its answer in the
+	// acknowledgement: clients were never seen with separate answers. The
+	// first repetition comes after four seconds and is recognised.
+	answerLimit = 20 * time.Second
+)
+
+// BootstrapServer gives devices their LwM2M credentials.
+type BootstrapServer struct {
+	svc     Bootstrapper
+	log     *slog.Logger
+	session coap.SessionConfig
+}
+
+// NewBootstrapServer makes a server that asks svc.
+func NewBootstrapServer(svc Bootstrapper, log *slog.Logger) *BootstrapServer {
+	return &BootstrapServer{svc: svc, log: log, session: coap.SessionConfig{Log: log, SeparateAfter: answerLimit}}
+}
+
+// VerifyPeer is the check for the handshake (coap.ListenConfig): strangers get
+// no further.
+func (b *BootstrapServer) VerifyPeer(ctx context.Context, certificate *x509.Certificate) error {
+	return refusalOnly(b.svc.RecognizeBootstrap(ctx, certificate), b.log)
+}
+
+// refusalOnly keeps our own trouble out of the handshake: a device whose
+// handshake fails throws its credentials away.
+func refusalOnly(err error, log *slog.Logger) error {
+	if err != nil && !isRefusal(err) {
+		log.Error("cannot check a certificate in the handshake", "error", err)
+		return nil
+	}
+	return err
+}
+
+// Serve serves the listener's connections until ctx ends or the listener
+// closes; it returns when the last connection has ended.
+func (b *BootstrapServer) Serve(ctx context.Context, listener Listener) error {
+	return acceptAll(ctx, listener, b.serveConn)
+}
+
+func (b *BootstrapServer) serveConn(ctx context.Context, conn coap.Conn) {
+	ctx, cancel := context.WithTimeout(ctx, bootstrapLimit)
+	defer cancel()
+	log := b.log.With("peer", conn.RemoteAddr().String())
+	one := &bootstrapping{svc: b.svc, log: log, conn: conn}
+	one.session = coap.NewSession(conn, one.handle, b.session)
+	if err := one.session.Serve(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		log.Debug("bootstrap connection ended", "error", err)
+	}
+}
+
+// bootstrapping is one client on the bootstrap server.
+type bootstrapping struct {
+	svc     Bootstrapper
+	log     *slog.Logger
+	conn    coap.Conn
+	session *coap.Session
+	busy    atomic.Bool // a grant is being written
+}
+
+// handle answers the client's request, POST /bs (LwM2M 1.0 §5.2.7.1); the
+// writes begin once the answer is out, since clients ignore earlier ones.
+func (b *bootstrapping) handle(ctx context.Context, req *coap.Request) *coap.Response {
+	if !slices.Equal(req.Path, []string{"bs"}) {
+		return &coap.Response{Code: coap.NotFound}
+	}
+	if req.Code != coap.POST {
+		return &coap.Response{Code: coap.MethodNotAllowed}
+	}
+	if !b.busy.CompareAndSwap(false, true) {
+		return &coap.Response{Code: coap.ServiceUnavailable}
+	}
+	grant, err := b.ask(ctx, req)
+	if err != nil {
+		b.busy.Store(false)
+		b.logRefusal(err)
+		return &coap.Response{Code: codeOf(err)}
+	}
+	return &coap.Response{Code: coap.Changed, Then: func(ctx context.Context) {
+		defer b.busy.Store(false)
+		b.grant(ctx, grant)
+	}}
+}
+
+func (b *bootstrapping) ask(ctx context.Context, req *coap.Request) (*cloud.BootstrapGrant, error) {
+	q, err := parseQuery(req.Query)
+	if err != nil {
+		return nil, err
+	}
+	account, err := q.account()
+	if err != nil {
+		return nil, err
+	}
+	return b.svc.Bootstrap(ctx, cloud.BootstrapRequest{
+		Certificate:   b.conn.PeerCertificate(),
+		EndpointName:  q["ep"],
+		AccountID:     account,
+		DeviceID:      q["iep"],
+		ClientVersion: q["mccv"],
+		RemoteAddr:    b.conn.RemoteAddr().String(),
+	})
+}
+
+func (b *bootstrapping) logRefusal(err error) {
+	if isRefusal(err) {
+		b.log.Info("bootstrap refused", "reason", err)
+		return
+	}
+	b.log.Error("cannot bootstrap a device", "error", err)
+}
