@@ -1,0 +1,129 @@
+package deviceapp
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"mbl/internal/device"
+)
+
+// utilName is the original program's name, whose interface this one has too.
+const utilName = "pelion-provisioning-util"
+
+const (
+	defaultState       = "/var/lib/mbl-device"
+	defaultCredentials = "/scratch/provisioning-certs"
+)
+
+type action int
+
+const (
+	actionNone action = iota
+	actionProvision
+	actionPelionStatus
+	actionHelp
+	actionVersion
+	actionRun
+	actionStatus
+)
+
+// invocation is what the arguments ask for.
+type invocation struct {
+	action      action
+	root        string // prefix of the default paths
+	state       string // empty: the default
+	credentials string // empty: the default
+	json        bool
+	verbose     bool
+	lifetime    time.Duration // 0: as the server says
+	retryBase   time.Duration
+	keepAlive   time.Duration
+}
+
+// parse reads the arguments: any flags, and exactly one action. The original's
+// name has the original's actions only.
+func parse(name string, args []string) (invocation, error) {
+	var inv invocation
+	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
+	flags.Usage = func() {}
+	flags.StringVar(&inv.root, "root", "", "")
+	flags.StringVar(&inv.state, "state", "", "")
+	flags.StringVar(&inv.credentials, "credentials", "", "")
+	flags.BoolVar(&inv.json, "json", false, "")
+	flags.BoolVarP(&inv.verbose, "verbose", "v", false, "")
+	flags.DurationVar(&inv.lifetime, "lifetime", 0, "")
+	flags.DurationVar(&inv.retryBase, "retry-base", device.DefaultRetryBase, "")
+	flags.DurationVar(&inv.keepAlive, "keep-alive", device.DefaultKeepAlive, "")
+	asked := map[action]*bool{
+		actionProvision:    flags.Bool("provision", false, ""),
+		actionPelionStatus: flags.Bool("get-pelion-status", false, ""),
+		actionHelp:         flags.BoolP("help", "h", false, ""),
+		actionVersion:      flags.BoolP("version", "V", false, ""),
+	}
+	if err := flags.Parse(args); err != nil {
+		return invocation{}, err
+	}
+	var err error
+	if inv.action, err = chooseAction(name, asked, flags.Args()); err != nil {
+		return invocation{}, err
+	}
+	return inv, inv.check()
+}
+
+func chooseAction(name string, asked map[action]*bool, commands []string) (action, error) {
+	var chosen []action
+	for a, set := range asked {
+		if *set {
+			chosen = append(chosen, a)
+		}
+	}
+	for _, command := range commands {
+		switch {
+		case command == "run" && name != utilName:
+			chosen = append(chosen, actionRun)
+		case command == "status" && name != utilName:
+			chosen = append(chosen, actionStatus)
+		default:
+			return actionNone, fmt.Errorf("unknown command %q", command)
+		}
+	}
+	if len(chosen) != 1 {
+		return actionNone, errors.New("exactly one command is needed")
+	}
+	return chosen[0], nil
+}
+
+func (inv invocation) check() error {
+	switch {
+	case inv.json && inv.action != actionStatus:
+		return errors.New("--json belongs to status")
+	case inv.lifetime != 0 && inv.lifetime < device.MinLifetime:
+		return fmt.Errorf("--lifetime is at least %v", device.MinLifetime)
+	case inv.retryBase <= 0 || inv.keepAlive <= 0:
+		return errors.New("--retry-base and --keep-alive are more than zero")
+	}
+	return nil
+}
+
+// stateDir is where the device keeps its state.
+func (inv invocation) stateDir() string {
+	if inv.state != "" {
+		return inv.state
+	}
+	return filepath.Join(inv.root, defaultState)
+}
+
+func (inv invocation) keystoreDir() string { return filepath.Join(inv.stateDir(), "keystore") }
+
+// folder is the credentials folder. Under --root, messages call it as the
+// device sees it.
+func (inv invocation) folder() device.Folder {
+	if inv.credentials != "" {
+		return device.Folder{Path: inv.credentials}
+	}
+	return device.Folder{Path: filepath.Join(inv.root, defaultCredentials), ShownAs: defaultCredentials}
+}
