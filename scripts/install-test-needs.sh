@@ -11,7 +11,6 @@ git git
 sshd openssh-server
 ssh openssh-client
 dropbear dropbear-bin
-dropbearkey dropbear-bin
 avahi-daemon avahi-daemon
 ip iproute2
 busybox busybox-static

@@ -1,10 +1,9 @@
 package stage
 
 import (
-	"bufio"
-	"net"
-	"strings"
-	"time"
+	"encoding/json"
+	"os"
+	"path/filepath"
 )
 
 // Device is a running `mbl-sandbox device`.
@@ -14,44 +13,35 @@ type Device struct {
 	Address string // host:port of its SSH server
 }
 
-// StartDevice runs a virtual device until its SSH server greets.
+// StartDevice runs a virtual device on the tree root until it can be reached.
 func StartDevice(program, name, root string, opts Options, flags ...string) (*Device, error) {
-	address, err := freeAddress()
-	if err != nil {
+	d := &Device{Root: root}
+	runFile := filepath.Join(root, "run.json")
+	if err := os.RemoveAll(runFile); err != nil { // a killed one's
 		return nil, err
 	}
-	d := &Device{Root: root, Address: address}
-	command := append([]string{program, "device", "--root", root, "--ssh", address, "--name", name}, flags...)
+	command := append([]string{program, "device", "--root", root, "--ssh", "127.0.0.1:0", "--name", name}, flags...)
+	var err error
 	if d.Process, err = Start(name, command, opts); err != nil {
 		return nil, err
 	}
-	if err := d.Until("its SSH server greeted", func() bool { return greets(address) }); err != nil {
+	err = d.Until("run.json appeared", func() bool {
+		var run struct {
+			SSH string `json:"ssh"`
+		}
+		ok := readJSON(runFile, &run)
+		d.Address = run.SSH
+		return ok
+	})
+	if err != nil {
 		d.Stop()
 		return nil, err
 	}
 	return d, nil
 }
 
-// freeAddress finds a port of the loopback interface that nobody uses now.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
-}
-
-// greets tells whether an SSH server (RFC 4253 section 4.2) answers there.
-func greets(address string) bool {
-	conn, err := net.DialTimeout("tcp", address, time.Second)
-	if err != nil {
-		return false
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
-		return false
-	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	return err == nil && strings.HasPrefix(line, "SSH-2.0-")
+// readJSON tells whether a file is there and whole.
+func readJSON(file string, v any) bool {
+	content, err := os.ReadFile(file)
+	return err == nil && json.Unmarshal(content, v) == nil
 }

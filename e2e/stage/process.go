@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -32,8 +33,13 @@ type Process struct {
 
 // Options are what a program is started with.
 type Options struct {
-	Dir string   // where it runs; also where its log is written, as NAME.log
-	Env []string // nil: the caller's own
+	Dir   string   // where it runs; also where its log is written, as NAME.log
+	Env   []string // nil: the caller's own
+	Under []string // a command to run it under, such as "ip netns exec NAME"
+}
+
+func (o Options) command(program string, args ...string) []string {
+	return slices.Concat(o.Under, []string{program}, args)
 }
 
 // Start starts a program in a process group of its own, so that Stop ends its
@@ -45,6 +51,7 @@ func Start(name string, command []string, opts Options) (*Process, error) {
 		return nil, err
 	}
 	defer log.Close() // the child has its own copy
+	command = opts.command(command[0], command[1:]...)
 	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.Dir, p.cmd.Env = opts.Dir, opts.Env
 	p.cmd.Stdout, p.cmd.Stderr = log, log
@@ -96,9 +103,14 @@ func (p *Process) Stop() int {
 	case <-p.done:
 	case <-time.After(grace):
 	}
+	p.Kill()
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// Kill ends the program and its process group at once.
+func (p *Process) Kill() {
 	_ = syscall.Kill(-p.PID(), syscall.SIGKILL) // nobody left is well too
 	<-p.done
-	return p.cmd.ProcessState.ExitCode()
 }
 
 // Output is all the program has printed so far.

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -54,10 +53,7 @@ func StartService(program, data string, opts Options, flags ...string) (*Service
 	if s.Process, err = Start("mbl-cloud", command, opts); err != nil {
 		return nil, err
 	}
-	err = s.Until("run.json appeared", func() bool {
-		content, err := os.ReadFile(runFile)
-		return err == nil && json.Unmarshal(content, &s.Addresses) == nil
-	})
+	err = s.Until("run.json appeared", func() bool { return readJSON(runFile, &s.Addresses) })
 	if err != nil {
 		s.Stop()
 		return nil, err
@@ -67,7 +63,8 @@ func StartService(program, data string, opts Options, flags ...string) (*Service
 
 // NewKey makes an API key through `mbl-cloud api-key create`.
 func (s *Service) NewKey(name, group string) (string, error) {
-	cmd := exec.Command(s.program, "api-key", "create", "--data", s.Data, "--name", name, "--group", group)
+	command := s.opts.command(s.program, "api-key", "create", "--data", s.Data, "--name", name, "--group", group)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir, cmd.Env = s.opts.Dir, s.opts.Env
 	out, err := cmd.Output()
 	if err != nil {

@@ -14,26 +14,28 @@ import (
 
 // Workstation is a developer's machine: a home folder from which mbl-cli runs.
 type Workstation struct {
+	Home    string
 	program string
-	env     []string
-	home    string
+	opts    Options
 }
 
 // NewWorkstation makes a home folder in dir. Environment variables that name
-// a service or a key do not reach it.
-func NewWorkstation(program, dir string) (*Workstation, error) {
+// a service or a key do not reach it. under is as in Options.
+func NewWorkstation(program, dir string, under ...string) (*Workstation, error) {
 	home := filepath.Join(dir, "home")
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
-	return &Workstation{program, []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}, home}, nil
+	env := []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	return &Workstation{home, program, Options{Dir: home, Env: env, Under: under}}, nil
 }
 
 // Run runs mbl-cli and returns its standard output. A failure is an error that
 // says what it printed.
 func (w *Workstation) Run(args ...string) (string, error) {
-	cmd := exec.Command(w.program, args...)
-	cmd.Env, cmd.Dir = w.env, w.home
+	command := w.opts.command(w.program, args...)
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env, cmd.Dir = w.opts.Env, w.opts.Dir
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Run(); err != nil {
