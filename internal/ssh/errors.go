@@ -16,17 +16,18 @@ var (
 	ErrProtocol       = errors.New("no usable SSH server answers there")
 	ErrHostKeyUnknown = errors.New("the device's host key is unknown")
 	ErrHostKeyChanged = errors.New("the device's host key is not the known one")
+	ErrHostKeyRevoked = errors.New("the device's host key is marked as revoked")
 	ErrLoginRefused   = errors.New("the device refused the login")
 	ErrDropped        = errors.New("the connection to the device was lost")
 	ErrExec           = errors.New("the device cannot run commands")
 )
 
-// HostKeyError is the refusal of a host key. It wraps ErrHostKeyUnknown or
-// ErrHostKeyChanged.
+// HostKeyError is the refusal of a host key. It wraps ErrHostKeyUnknown,
+// ErrHostKeyChanged or ErrHostKeyRevoked.
 type HostKeyError struct {
 	HostKey
 	Known  []KnownKey // what the known_hosts files hold for this host
-	Reason error      // ErrHostKeyUnknown or ErrHostKeyChanged
+	Reason error      // one of the three
 }
 
 // KnownKey is one entry of a known_hosts file.
