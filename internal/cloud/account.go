@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"mbl/internal/secret"
 )
 
 // Account owns keys, certificates and devices.
@@ -31,30 +29,30 @@ const (
 )
 
 // Prepare makes the service ready to serve: it makes what the first start
-// makes (the certificate authorities, the account, an administrator API key)
-// and opens the authorities with the seal key. firstKey is that API key, or
-// empty if this is not the first start; it cannot be had again.
-func (s *Service) Prepare(ctx context.Context) (firstKey secret.Text, err error) {
+// makes (the certificate authorities and the account) and opens the
+// authorities with the seal key. first tells whether there was no account
+// before, and so no API key.
+func (s *Service) Prepare(ctx context.Context) (first bool, err error) {
 	if err := s.prepareAuthorities(ctx); err != nil {
-		return secret.Text{}, err
+		return false, err
 	}
 	err = s.store.Update(ctx, func(w Writer) error {
 		_, err := w.FirstAccount(ctx)
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		firstKey, err = s.insertAccount(ctx, w)
-		return err
+		first = true
+		return w.InsertAccount(ctx, s.newAccount())
 	})
 	if err != nil {
-		return secret.Text{}, fmt.Errorf("cannot make the account: %w", err)
+		return false, fmt.Errorf("cannot make the account: %w", err)
 	}
-	return firstKey, nil
+	return first, nil
 }
 
-func (s *Service) insertAccount(ctx context.Context, w Writer) (secret.Text, error) {
+func (s *Service) newAccount() *Account {
 	now := s.now()
-	account := &Account{
+	return &Account{
 		ID:                  s.ids.New(),
 		AdministratorID:     s.ids.New(),
 		AdministratorsGroup: s.ids.New(),
@@ -64,11 +62,6 @@ func (s *Service) insertAccount(ctx context.Context, w Writer) (secret.Text, err
 		CreatedAt:           now,
 		UpdatedAt:           now,
 	}
-	if err := w.InsertAccount(ctx, account); err != nil {
-		return secret.Text{}, err
-	}
-	key, text := s.newKey(account, "first administrator key", Administrators)
-	return text, w.InsertAPIKey(ctx, key)
 }
 
 // Account is the account of whoever asks.

@@ -1,10 +1,100 @@
+// Package cloudapp is the front door of mbl-cloud: flags, the data folder,
+// the listeners, and the wiring of the brain (cloud) to its memory
+// (cloud/store) and its doors (cloud/restapi, cloud/lwm2m).
 package cloudapp
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
 
+	"github.com/spf13/cobra"
+
+	"mbl/internal/buildinfo"
 	"mbl/internal/iostreams"
+	"mbl/internal/usererr"
 )
 
-// Main is replaced by the owner of this package.
-func Main(ctx context.Context, sys *iostreams.System) int { return 0 }
+// exitFailure is the exit code for everything but wrong use.
+const exitFailure = 1
+
+// app is one run of the program.
+type app struct {
+	sys     *iostreams.System
+	data    string // --data
+	verbose bool
+	started bool // flags and arguments were right
+}
+
+// Main is mbl-cloud.
+func Main(ctx context.Context, sys *iostreams.System) int {
+	a := &app{sys: sys}
+	err := a.command().ExecuteContext(ctx)
+	if err == nil {
+		return usererr.ExitOK
+	}
+	told := a.explain(err)
+	fmt.Fprintf(sys.Err, "mbl-cloud: %s\n", told.Message)
+	if told.Hint != "" {
+		fmt.Fprintf(sys.Err, "hint: %s\n", told.Hint)
+	}
+	return told.Code
+}
+
+// explain turns any failure into what a person is told.
+func (a *app) explain(err error) *usererr.Error {
+	var told *usererr.Error
+	switch {
+	case errors.As(err, &told):
+		return told
+	case !a.started:
+		return usererr.Usage("%w", err).WithHint("`mbl-cloud --help` explains it")
+	default:
+		return usererr.New(exitFailure, "%w", err)
+	}
+}
+
+// failure is a failure told to a person.
+func failure(format string, args ...any) *usererr.Error {
+	return usererr.New(exitFailure, format, args...)
+}
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "mbl-cloud",
+		Short:         "A Device Management service of your own",
+		Version:       buildinfo.Version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			a.started = true
+		},
+	}
+	root.SetArgs(a.sys.Args)
+	root.SetIn(a.sys.In)
+	root.SetOut(a.sys.Out)
+	root.SetErr(a.sys.Err)
+	root.PersistentFlags().StringVar(&a.data, "data", a.defaultData(), "folder with everything the service keeps")
+	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log every request")
+	root.AddCommand(newServeCommand(a), newAPIKeyCommand(a), newCACommand(a))
+	return root
+}
+
+// defaultData is where data lives by the XDG Base Directory Specification.
+func (a *app) defaultData() string {
+	home := a.sys.Getenv("XDG_DATA_HOME")
+	if !filepath.IsAbs(home) {
+		home = filepath.Join(a.sys.Getenv("HOME"), ".local", "share")
+	}
+	return filepath.Join(home, "mbl-cloud")
+}
+
+func (a *app) logger() *slog.Logger {
+	level := slog.LevelInfo
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(a.sys.Err, &slog.HandlerOptions{Level: level}))
+}

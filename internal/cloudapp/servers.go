@@ -1,0 +1,180 @@
+package cloudapp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"mbl/internal/cloud"
+	"mbl/internal/cloud/restapi"
+)
+
+// servers are the listeners of a running service.
+type servers struct {
+	service *cloud.Service
+	metrics *metrics
+	log     *slog.Logger
+	hosts   []string // present name first
+
+	http, https, download net.Listener // nil: not served
+	httpServers           []*http.Server
+	ca                    string // file with the CA of https
+	devices               *deviceServers
+}
+
+const (
+	headerTimeout   = 10 * time.Second
+	requestTimeout  = 60 * time.Second
+	answerTimeout   = 90 * time.Second
+	idleTimeout     = 2 * time.Minute
+	shutdownTimeout = 5 * time.Second
+	maxHeaderBytes  = 32 << 10
+)
+
+// listenHTTP opens what needs no certificate.
+func (s *servers) listenHTTP(options serveOptions) (err error) {
+	if s.http, err = listen("--http", options.http); err != nil {
+		return err
+	}
+	s.download, err = listen("--download", options.download)
+	return err
+}
+
+func (s *servers) listenHTTPS(ctx context.Context, data folder, options serveOptions) error {
+	if options.https == "" {
+		return nil
+	}
+	config, ca, err := httpsConfig(ctx, s.service, data, options, s.hosts)
+	if err != nil {
+		return err
+	}
+	plain, err := listen("--https", options.https)
+	if err != nil {
+		return err
+	}
+	config.NextProtos = []string{"h2", "http/1.1"}
+	s.https, s.ca = tls.NewListener(plain, config), ca
+	return nil
+}
+
+// listen opens a TCP port; an empty address opens none.
+func listen(flag, address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, failure("cannot listen on %s: %w", address, err).
+			WithHint("%s names another address; port 0 takes a free port", flag)
+	}
+	return listener, nil
+}
+
+// serve starts all servers.
+func (s *servers) serve(ctx context.Context, running *errgroup.Group) {
+	api := restapi.New(restapi.Config{Service: s.service, Log: s.log, Now: time.Now, Observe: s.metrics.observe})
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics.handler())
+	mux.Handle("/", api)
+	s.serveHTTP(running, s.http, mux)
+	s.serveHTTP(running, s.https, mux)
+	s.serveHTTP(running, s.download, http.NotFoundHandler()) // images come with firmware update
+	s.devices.serve(ctx, running)
+}
+
+func (s *servers) serveHTTP(running *errgroup.Group, listener net.Listener, handler http.Handler) {
+	if listener == nil {
+		return
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	s.httpServers = append(s.httpServers, server)
+	running.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+}
+
+// shutdown lets requests under way finish, for a while.
+func (s *servers) shutdown() {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	for _, server := range s.httpServers {
+		if err := server.Shutdown(ctx); err != nil {
+			s.log.Warn("requests were cut off", "error", err)
+			server.Close()
+		}
+	}
+	s.close()
+}
+
+// close closes every listener; it may be called again.
+func (s *servers) close() {
+	for _, listener := range []net.Listener{s.http, s.https, s.download} {
+		if listener != nil {
+			listener.Close()
+		}
+	}
+	s.devices.close() //nolint:errcheck // nothing is lost with a listener
+}
+
+// addresses are where the servers are reached.
+func (s *servers) addresses() addresses {
+	running := addresses{
+		HTTP:     s.url("http", s.http),
+		HTTPS:    s.url("https", s.https),
+		CA:       s.ca,
+		Download: s.url("http", s.download),
+		PID:      os.Getpid(),
+	}
+	s.devices.describe(&running)
+	return running
+}
+
+// apiURL is where the first API key is good for.
+func (s *servers) apiURL() string {
+	if url := s.url("http", s.http); url != "" {
+		return url
+	}
+	return "https://" + s.hosts[0]
+}
+
+func (s *servers) url(scheme string, listener net.Listener) string {
+	if listener == nil {
+		return ""
+	}
+	return scheme + "://" + s.reachable(listener.Addr())
+}
+
+// reachable is a listening address as clients use it: a listener on every
+// address is reached by the host name.
+func (s *servers) reachable(address net.Addr) string {
+	host, port, err := net.SplitHostPort(address.String())
+	if ip := net.ParseIP(host); err != nil || ip == nil || ip.IsUnspecified() {
+		host = s.hosts[0]
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// deviceAddress is where devices reach a server: always by the host name,
+// since that is what their credentials say.
+func (s *servers) deviceAddress(address net.Addr) string {
+	return net.JoinHostPort(s.hosts[0], strconv.Itoa(address.(*net.UDPAddr).Port))
+}
