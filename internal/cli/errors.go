@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,9 +61,32 @@ func (a *app) tell(cmd *cobra.Command, told *usererr.Error) {
 	if !a.flags.verbose {
 		return
 	}
-	for cause := told.Err; cause != nil; cause = errors.Unwrap(cause) {
-		fmt.Fprintf(a.sys.Err, "cause: %s\n", oneLine(cause.Error()))
+	for _, cause := range causes(told.Err) {
+		fmt.Fprintf(a.sys.Err, "cause: %s\n", oneLine(cause))
 	}
+}
+
+// causes are the texts of an error and of what it wraps, each once.
+func causes(err error) []string {
+	if err == nil {
+		return nil
+	}
+	texts := []string{err.Error()}
+	var inner []error
+	switch wrapping := err.(type) { //nolint:errorlint // this walks the tree itself
+	case interface{ Unwrap() error }:
+		inner = []error{wrapping.Unwrap()}
+	case interface{ Unwrap() []error }:
+		inner = wrapping.Unwrap()
+	}
+	for _, cause := range inner {
+		for _, text := range causes(cause) {
+			if !slices.Contains(texts, text) {
+				texts = append(texts, text)
+			}
+		}
+	}
+	return texts
 }
 
 // oneLine keeps a message on one line, free of control characters, which may

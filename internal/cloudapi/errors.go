@@ -178,7 +178,9 @@ func connectionReason(err error) error {
 		return ErrRefused
 	case isUntrusted(err):
 		return ErrUntrusted
-	case errors.As(err, &dns) && !dns.IsTimeout:
+	case errors.As(err, &dns) && dns.IsTimeout:
+		return ErrTimeout
+	case dns != nil:
 		return ErrNoSuchHost
 	case errors.As(err, &network) && network.Timeout():
 		return ErrTimeout

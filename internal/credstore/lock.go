@@ -25,7 +25,7 @@ const (
 // before work begins.
 func locked(ctx context.Context, dir string, work func() error) (err error) {
 	path := filepath.Join(dir, lockFile)
-	if err := takeLock(ctx, path); err != nil {
+	if err := takeLock(ctx, path, lockAbandoned); err != nil {
 		return err
 	}
 	defer func() {
@@ -39,7 +39,9 @@ func locked(ctx context.Context, dir string, work func() error) (err error) {
 	return work()
 }
 
-func takeLock(ctx context.Context, path string) error {
+// takeLock waits for the lock. One that stays unchanged for as long as
+// abandoned says is taken away.
+func takeLock(ctx context.Context, path string, abandoned time.Duration) error {
 	var seen fs.FileInfo
 	var since time.Time
 	for {
@@ -55,7 +57,7 @@ func takeLock(ctx context.Context, path string) error {
 			return fmt.Errorf("cannot look at the store's lock: %w", err)
 		case !sameLock(seen, info):
 			seen, since = info, time.Now()
-		case time.Since(since) > lockAbandoned:
+		case time.Since(since) > abandoned:
 			if err := breakLock(path, seen); err != nil {
 				return err
 			}

@@ -63,9 +63,12 @@ func (u *UserStore) readPins() (pins, error) {
 // setPin remembers a hash; an empty one forgets it.
 func (s *Stores) setPin(ctx context.Context, kind Kind, name, pin string) error {
 	err := s.User.change(ctx, func(doc document) error {
-		known := pins{}
+		var known pins
 		if err := doc.get(s.User.dir, fieldPins, &known); err != nil {
 			return err
+		}
+		if known == nil {
+			known = pins{}
 		}
 		known.set(s.Team.dir, pinName(kind, name), pin)
 		return doc.set(fieldPins, known)

@@ -1,0 +1,33 @@
+package cloudapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"syscall"
+	"testing"
+)
+
+func TestWhyAConnectionFailed(t *testing.T) {
+	tests := map[string]struct {
+		err  error
+		want error
+	}{
+		"unknown host":       {&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, ErrNoSuchHost},
+		"silent name server": {&net.DNSError{Err: "i/o timeout", Name: "x", IsTimeout: true}, ErrTimeout},
+		"refused":            {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, ErrRefused},
+		"reset":              {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, ErrUnreachable},
+		"no route":           {&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, ErrUnreachable},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			cause := &url.Error{Op: "Get", URL: "https://x", Err: fmt.Errorf("wrapped: %w", test.err)}
+			err := connectionError(context.Background(), "https://x", cause)
+			if !errors.Is(err, test.want) || !errors.Is(err, ErrUnreachable) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
