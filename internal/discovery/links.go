@@ -1,0 +1,238 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+
+	"github.com/miekg/dns"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
+
+// ErrNoNetwork: there is no network interface to ask on.
+var ErrNoNetwork = errors.New("no network interface for multicast DNS")
+
+const (
+	port          = 5353
+	maxPacket     = 9000 // RFC 6762 section 17
+	packetBacklog = 64
+)
+
+var (
+	group4 = net.IPv4(224, 0, 0, 251)
+	group6 = net.ParseIP("ff02::fb")
+)
+
+// packet is a message that came over a link.
+type packet struct {
+	message *dns.Msg
+	link    *net.Interface
+	from    *net.UDPAddr
+}
+
+// links are the networks this machine is connected to, for multicast DNS.
+type links struct {
+	log     *slog.Logger
+	v4      *ipv4.PacketConn       // nil: no IPv4
+	v6      *ipv6.PacketConn       // nil: no IPv6
+	joined4 map[int]*net.Interface // by index
+	joined6 map[int]*net.Interface
+	packets chan packet
+	done    chan struct{}
+	readers sync.WaitGroup
+}
+
+// isUsable: loopback is asked too, for the devices of a sandbox. The kernel
+// loops multicast there although the interface does not say MULTICAST.
+func isUsable(link *net.Interface) bool {
+	return link.Flags&net.FlagUp != 0 && link.Flags&(net.FlagMulticast|net.FlagLoopback) != 0
+}
+
+func isLoopback(link *net.Interface) bool {
+	return link.Flags&net.FlagUp != 0 && link.Flags&net.FlagLoopback != 0
+}
+
+// openLinks joins multicast DNS on each interface that wanted chooses. Whoever
+// calls closes them.
+func openLinks(log *slog.Logger, wanted func(*net.Interface) bool) (*links, error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the network interfaces: %w", err)
+	}
+	l := &links{
+		log: log, joined4: map[int]*net.Interface{}, joined6: map[int]*net.Interface{},
+		packets: make(chan packet, packetBacklog), done: make(chan struct{}),
+	}
+	err4, err6 := l.open4(), l.open6()
+	for i := range interfaces {
+		if wanted(&interfaces[i]) {
+			l.join(&interfaces[i])
+		}
+	}
+	if len(l.joined4)+len(l.joined6) == 0 {
+		l.close()
+		return nil, errors.Join(ErrNoNetwork, err4, err6)
+	}
+	l.startReading()
+	return l, nil
+}
+
+func (l *links) open4() error {
+	conn, err := listen("udp4", "0.0.0.0:5353")
+	if err != nil {
+		return err
+	}
+	l.v4 = ipv4.NewPacketConn(conn)
+	return errors.Join(
+		l.v4.SetControlMessage(ipv4.FlagInterface, true),
+		l.v4.SetMulticastLoopback(true),
+		l.v4.SetMulticastTTL(255),
+	)
+}
+
+func (l *links) open6() error {
+	conn, err := listen("udp6", "[::]:5353")
+	if err != nil {
+		return err
+	}
+	l.v6 = ipv6.NewPacketConn(conn)
+	return errors.Join(
+		l.v6.SetControlMessage(ipv6.FlagInterface, true),
+		l.v6.SetMulticastLoopback(true),
+		l.v6.SetMulticastHopLimit(255),
+	)
+}
+
+// listen opens the port of multicast DNS beside whoever else has it open.
+func listen(network, address string) (net.PacketConn, error) {
+	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		var shared error
+		return errors.Join(raw.Control(func(fd uintptr) { shared = sharePort(fd) }), shared)
+	}}
+	conn, err := config.ListenPacket(context.Background(), network, address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen for multicast DNS: %w", err)
+	}
+	return conn, nil
+}
+
+func (l *links) join(link *net.Interface) {
+	if l.v4 != nil {
+		if err := l.v4.JoinGroup(link, &net.UDPAddr{IP: group4}); err == nil {
+			l.joined4[link.Index] = link
+		} else {
+			l.log.Debug("no IPv4 multicast", "interface", link.Name, "error", err)
+		}
+	}
+	if l.v6 != nil {
+		if err := l.v6.JoinGroup(link, &net.UDPAddr{IP: group6}); err == nil {
+			l.joined6[link.Index] = link
+		} else {
+			l.log.Debug("no IPv6 multicast", "interface", link.Name, "error", err)
+		}
+	}
+}
+
+// sendAll sends a message over every link.
+func (l *links) sendAll(message *dns.Msg) {
+	data, err := message.Pack()
+	if err != nil {
+		l.log.Debug("cannot write a multicast DNS message", "error", err)
+		return
+	}
+	for index, link := range l.joined4 {
+		_, err := l.v4.WriteTo(data, &ipv4.ControlMessage{IfIndex: index}, &net.UDPAddr{IP: group4, Port: port})
+		l.note(link, err)
+	}
+	for index, link := range l.joined6 {
+		to := &net.UDPAddr{IP: group6, Port: port, Zone: link.Name}
+		_, err := l.v6.WriteTo(data, &ipv6.ControlMessage{IfIndex: index}, to)
+		l.note(link, err)
+	}
+}
+
+// sendTo answers one that asked from another port than that of multicast DNS.
+func (l *links) sendTo(message *dns.Msg, to *net.UDPAddr) {
+	data, err := message.Pack()
+	if err == nil && to.IP.To4() != nil && l.v4 != nil {
+		_, err = l.v4.WriteTo(data, nil, to)
+	} else if err == nil && l.v6 != nil {
+		_, err = l.v6.WriteTo(data, nil, to)
+	}
+	if err != nil {
+		l.log.Debug("cannot answer", "to", to, "error", err)
+	}
+}
+
+// note: a link that cannot be sent on now is common (IPv6 on loopback, a cable
+// that is out) and no reason to stop.
+func (l *links) note(link *net.Interface, err error) {
+	if err != nil {
+		l.log.Debug("cannot send multicast DNS", "interface", link.Name, "error", err)
+	}
+}
+
+func (l *links) startReading() {
+	if l.v4 != nil {
+		l.readers.Go(func() {
+			l.read(l.joined4, func(buffer []byte) (int, int, net.Addr, error) {
+				n, control, from, err := l.v4.ReadFrom(buffer)
+				if control == nil {
+					return n, 0, from, err
+				}
+				return n, control.IfIndex, from, err
+			})
+		})
+	}
+	if l.v6 != nil {
+		l.readers.Go(func() {
+			l.read(l.joined6, func(buffer []byte) (int, int, net.Addr, error) {
+				n, control, from, err := l.v6.ReadFrom(buffer)
+				if control == nil {
+					return n, 0, from, err
+				}
+				return n, control.IfIndex, from, err
+			})
+		})
+	}
+}
+
+// read passes on what comes over the joined links until the socket is closed.
+// The kernel hands over other links' packets too.
+func (l *links) read(joined map[int]*net.Interface, receive func([]byte) (n, index int, from net.Addr, err error)) {
+	buffer := make([]byte, maxPacket)
+	for {
+		n, index, from, err := receive(buffer)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		link := joined[index]
+		sender, ok := from.(*net.UDPAddr)
+		message := new(dns.Msg)
+		if err != nil || link == nil || !ok || message.Unpack(buffer[:n]) != nil {
+			continue
+		}
+		select {
+		case l.packets <- packet{message: message, link: link, from: sender}:
+		case <-l.done:
+			return
+		}
+	}
+}
+
+// close ends the readers and closes the sockets.
+func (l *links) close() {
+	close(l.done)
+	if l.v4 != nil {
+		l.note(&net.Interface{}, l.v4.Close())
+	}
+	if l.v6 != nil {
+		l.note(&net.Interface{}, l.v6.Close())
+	}
+	l.readers.Wait()
+}
