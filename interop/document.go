@@ -112,7 +112,8 @@ func through(from, to any) error {
 
 // mend says in OpenAPI 3 what the document says in the vendor's own words
 // (x-nullable), and drops the patterns that Go's RE2 cannot compile
-// (look-ahead).
+// (look-ahead). A list's after is null on its first page, which the document
+// says in its examples alone.
 func mend(node any) {
 	switch node := node.(type) {
 	case map[string]any:
@@ -121,6 +122,9 @@ func mend(node any) {
 		}
 		if pattern, ok := node["pattern"].(string); ok && strings.Contains(pattern, "(?=") {
 			delete(node, "pattern")
+		}
+		if after, ok := node["after"].(map[string]any); ok && node["has_more"] != nil {
+			after["nullable"] = true
 		}
 		for _, child := range node {
 			mend(child)

@@ -29,7 +29,7 @@ type Board struct {
 type RunningBoard struct {
 	*stage.Process
 	board Board
-	root string
+	root  string
 }
 
 // Path is where a file of the board lies on this machine.

@@ -151,8 +151,9 @@ def device_events_tell_its_story():
 def unknown_things_are_none():
     # The older interface turns 404 into None.
     nothing = "0" * 32
-    assert AccountManagementAPI().get_api_key(nothing).id is None
-    assert DeviceDirectoryAPI().get_device(nothing).id is None
+    assert CertificatesAPI().delete_certificate(nothing) is None
+    assert DeviceDirectoryAPI().delete_device(nothing) is None
+    assert not list(DeviceDirectoryAPI().list_devices(filters={"id": nothing}))
 
 
 @check
@@ -175,62 +176,62 @@ def pages_follow_each_other_without_gap_or_repeat():
 
 @check
 def foundation_reads_the_account_and_its_own_key():
-    with SDK() as sdk:
-        account = sdk.foundation.account().me()
-        assert account.status == "ACTIVE", account
-        key = sdk.foundation.api_key().me()
-        assert key.account_id == account.id, key
+    sdk = SDK()
+    account = sdk.foundation.account().me()
+    assert account.status == "ACTIVE", account
+    key = sdk.foundation.api_key().me()
+    assert key.account_id == account.id, key
 
 
 @check
 def foundation_key_lives_its_whole_life():
-    with SDK() as sdk:
-        key = sdk.foundation.api_key(name="foundation key").create()
-        assert key.key.startswith("ak_1"), key
-        key.name = "foundation key, renamed"
-        assert key.update().name == "foundation key, renamed"
-        assert isinstance(sdk.foundation.api_key(id=key.id).read(), ApiKey)
-        key.delete()
-        api_error(404, sdk.foundation.api_key(id=key.id).read)
+    sdk = SDK()
+    key = sdk.foundation.api_key(name="foundation key").create()
+    assert key.key.startswith("ak_1"), key
+    key.name = "foundation key, renamed"
+    assert key.update().name == "foundation key, renamed"
+    assert isinstance(sdk.foundation.api_key(id=key.id).read(), ApiKey)
+    key.delete()
+    api_error(404, sdk.foundation.api_key(id=key.id).read)
 
 
 @check
 def foundation_certificate_lives_its_whole_life():
-    with SDK() as sdk:
-        made = sdk.foundation.developer_certificate(name="foundation certificate").create()
-        assert isinstance(made, DeveloperCertificate) and made.security_file_content
-        info = made.get_trusted_certificate_info()
-        assert isinstance(info, TrustedCertificate) and info.is_developer_certificate, info
-        assert info.get_developer_certificate_info().id == made.id
-        names = [c.name for c in sdk.foundation.trusted_certificate().list(page_size=2)]
-        assert "foundation certificate" in names, names
-        api_error(409, sdk.foundation.developer_certificate(name=made.name).create)
-        made.delete()
-        api_error(404, info.read)
+    sdk = SDK()
+    made = sdk.foundation.developer_certificate(name="foundation certificate").create()
+    assert isinstance(made, DeveloperCertificate) and made.security_file_content
+    info = made.get_trusted_certificate_info()
+    assert isinstance(info, TrustedCertificate) and info.is_developer_certificate, info
+    assert info.get_developer_certificate_info().id == made.id
+    names = [c.name for c in sdk.foundation.trusted_certificate().list(page_size=2)]
+    assert "foundation certificate" in names, names
+    api_error(409, sdk.foundation.developer_certificate(name=made.name).create)
+    made.delete()
+    api_error(404, info.read)
 
 
 @check
 def foundation_reads_server_credentials():
-    with SDK() as sdk:
-        for made in (
-            sdk.foundation.server_credentials().get_bootstrap(),
-            sdk.foundation.server_credentials().get_lwm2m(),
-        ):
-            assert made.server_uri.startswith("coaps://"), made
-            assert made.server_certificate.startswith("-----BEGIN CERTIFICATE-----"), made
+    sdk = SDK()
+    for made in (
+        sdk.foundation.server_credentials().get_bootstrap(),
+        sdk.foundation.server_credentials().get_lwm2m(),
+    ):
+        assert made.server_uri.startswith("coaps://"), made
+        assert made.server_certificate.startswith("-----BEGIN CERTIFICATE-----"), made
 
 
 @check
 def foundation_reads_and_renames_the_device():
-    with SDK() as sdk:
-        device = sdk.foundation.device(id=DEVICE_ID).read()
-        assert isinstance(device, Device) and device.state == "registered", device
-        device.name = "renamed by the SDK"
-        assert device.update().name == "renamed by the SDK"
-        listed = list(sdk.foundation.device().list(filter={"id": {"eq": DEVICE_ID}}))
-        assert [one.name for one in listed] == ["renamed by the SDK"], listed
-        events = list(sdk.foundation.device_events().list(max_results=3))
-        assert events and events[0].read().id == events[0].id
+    sdk = SDK()
+    device = sdk.foundation.device(id=DEVICE_ID).read()
+    assert isinstance(device, Device) and device.state == "registered", device
+    device.name = "renamed by the SDK"
+    assert device.update().name == "renamed by the SDK"
+    listed = list(sdk.foundation.device().list(filter={"id": {"eq": DEVICE_ID}}))
+    assert [one.name for one in listed] == ["renamed by the SDK"], listed
+    events = list(sdk.foundation.device_events().list(max_results=3))
+    assert events and events[0].read().id == events[0].id
 
 
 def main():

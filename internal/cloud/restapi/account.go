@@ -3,24 +3,25 @@ package restapi
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 type accountAnswer struct {
-	Object             string         `json:"object"`
-	ID                 string         `json:"id"`
-	ETag               string         `json:"etag"`
-	Status             string         `json:"status"`
-	Tier               string         `json:"tier"`
-	EndMarket          string         `json:"end_market"`
-	DisplayName        string         `json:"display_name"`
-	Aliases            []string       `json:"aliases"`
-	NotificationEmails []string       `json:"notification_emails"`
-	CreatedAt          timestamp      `json:"created_at"`
-	UpdatedAt          timestamp      `json:"updated_at"`
-	Limits             map[string]int `json:"limits,omitempty"`       // with include=limits
-	Policies           *[]policy      `json:"policies,omitempty"`     // with include=policies
-	SubAccounts        *[]struct{}    `json:"sub_accounts,omitempty"` // with include=sub_accounts
+	Object             string            `json:"object"`
+	ID                 string            `json:"id"`
+	ETag               string            `json:"etag"`
+	Status             string            `json:"status"`
+	Tier               string            `json:"tier"`
+	EndMarket          string            `json:"end_market"`
+	DisplayName        string            `json:"display_name"`
+	Aliases            []string          `json:"aliases"`
+	NotificationEmails []string          `json:"notification_emails"`
+	CreatedAt          timestamp         `json:"created_at"`
+	UpdatedAt          timestamp         `json:"updated_at"`
+	Limits             map[string]string `json:"limits,omitempty"`       // with include=limits; the published form is text
+	Policies           *[]policy         `json:"policies,omitempty"`     // with include=policies
+	SubAccounts        *[]struct{}       `json:"sub_accounts,omitempty"` // with include=sub_accounts
 }
 
 type policy struct {
@@ -54,9 +55,9 @@ func (a *API) account(c *call) (answer, error) {
 	included := included(c)
 	if slices.Contains(included, "limits") {
 		limits := a.service.Limits()
-		body.Limits = map[string]int{
-			"developer_certificate_devices": limits.DevicesPerCertificate,
-			"trusted_certificates":          limits.CertificatesPerAccount,
+		body.Limits = map[string]string{
+			"developer_certificate_devices": strconv.Itoa(limits.DevicesPerCertificate),
+			"trusted_certificates":          strconv.Itoa(limits.CertificatesPerAccount),
 		}
 	}
 	if slices.Contains(included, "policies") {
