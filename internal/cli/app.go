@@ -81,12 +81,13 @@ func (a *app) print(v any, text func(w io.Writer)) error {
 	return columns.Flush()
 }
 
-// progress tells on standard error what is going on, unless -q was given.
+// progress tells in one line on standard error what is going on, unless -q
+// was given.
 func (a *app) progress(format string, args ...any) {
 	if a.flags.quiet {
 		return
 	}
-	fmt.Fprintf(a.sys.Err, format+"\n", args...)
+	fmt.Fprintln(a.sys.Err, oneLine(fmt.Sprintf(format, args...)))
 }
 
 // interactive tells whether a person can be asked something.
