@@ -1,0 +1,119 @@
+package cli_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal is a pseudo-terminal: what a test writes to keyboard is typed, and
+// what comes back from it is what would be on the screen.
+type terminal struct{ keyboard, device *os.File }
+
+func openTerminal(t *testing.T) terminal {
+	t.Helper()
+	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { keyboard.Close() })
+	if err := unix.IoctlSetPointerInt(int(keyboard.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(int(keyboard.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	device, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { device.Close() })
+	return terminal{keyboard, device}
+}
+
+func (term terminal) echoes(t *testing.T) bool {
+	t.Helper()
+	settings, err := unix.IoctlGetTermios(int(term.device.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return settings.Lflag&unix.ECHO != 0
+}
+
+// start runs mbl-cli on the terminal and waits until it asks for the key.
+func (term terminal) start(t *testing.T, home string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	path, err := exec.LookPath("mbl-cli")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Env = []string{"HOME=" + home}
+	cmd.Stdin, cmd.Stderr = term.device, term.device
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	out := new(bytes.Buffer)
+	cmd.Stdout = out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	screen := make([]byte, len("API key: "))
+	if _, err := io.ReadFull(term.keyboard, screen); err != nil || string(screen) != "API key: " {
+		t.Fatalf("screen shows %q, %v", screen, err)
+	}
+	for patience := time.Now().Add(30 * time.Second); term.echoes(t); time.Sleep(time.Millisecond) {
+		if time.Now().After(patience) {
+			t.Fatal("it asks with the echo on")
+		}
+	}
+	return cmd, out
+}
+
+func TestTheKeyIsTypedUnseen(t *testing.T) {
+	term, service, home := openTerminal(t), newFakeService(t.Cleanup), t.TempDir()
+	cmd, out := term.start(t, home, "--api-url", service.url, "-q", "save-api-key", "-")
+	if _, err := term.keyboard.WriteString("ak_1good\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprint(term.device, "END"); err != nil {
+		t.Fatal(err)
+	}
+	screen := make([]byte, 100)
+	n, err := term.keyboard.Read(screen)
+	if err != nil || strings.Contains(string(screen[:n]), "ak_") || !strings.Contains(out.String(), "Saved the API key") {
+		t.Errorf("screen shows %q, %v; printed %q", screen[:n], err, out)
+	}
+	if !term.echoes(t) {
+		t.Error("the terminal no longer echoes")
+	}
+}
+
+func TestCtrlCWhileTypingTheKey(t *testing.T) {
+	term, home := openTerminal(t), t.TempDir()
+	cmd, _ := term.start(t, home, "--api-url", "http://127.0.0.1:1", "save-api-key", "-")
+	if _, err := term.keyboard.WriteString("ak_1half\x03"); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	if cmd.ProcessState.ExitCode() != 130 {
+		t.Errorf("ended with %v", err)
+	}
+	if !term.echoes(t) {
+		t.Error("the terminal no longer echoes")
+	}
+	if _, err := os.Stat(filepath.Join(home, ".mbl-store/user/config.json")); err == nil {
+		t.Error("something was saved")
+	}
+}
