@@ -33,7 +33,8 @@ const eventBacklog = 4
 
 // deliver hands a message to the exchange in flight and tells whether it
 // belongs to it: by message id for acknowledgements and resets, by token for
-// separate responses.
+// separate responses. A response ends the exchange: what follows with the same
+// token is a notification.
 func (s *Session) deliver(m *Message, r *received) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,6 +44,10 @@ func (s *Session) deliver(m *Message, r *received) bool {
 	select {
 	case s.inFlight.events <- event{m, r}:
 	default:
+		return false
+	}
+	if m.Code != Empty {
+		s.inFlight = nil
 	}
 	return true
 }

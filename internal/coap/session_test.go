@@ -353,6 +353,36 @@ func TestNotifications(t *testing.T) {
 	}
 }
 
+// The notification came with the token of a request whose answer had arrived
+// but had not been looked at yet.
+func TestNotificationRightBehindItsAnswer(t *testing.T) {
+	ours, theirs := coaptest.Pipe()
+	session := coap.NewSession(ours, nil, quick())
+	session.OnNotification(func([]byte, *coap.Response) bool { return true })
+	serve(t, session)
+	device := &peer{t, theirs}
+	answered, goOn := make(chan struct{}), make(chan struct{})
+	req := &coap.Request{Code: coap.GET, Observe: new(uint32(0)), Confirm: func(*coap.Response) error {
+		close(answered)
+		<-goOn
+		return nil
+	}}
+	done := do(patience(t), session, req)
+	m := device.expect(coap.Confirmable, coap.GET)
+	answer := &coap.Message{Type: coap.Acknowledgement, Code: coap.Content, ID: m.ID, Token: m.Token}
+	answer.Options.AddUint(coap.Observe, 0)
+	device.send(answer)
+	<-answered
+	notification := &coap.Message{Type: coap.Confirmable, Code: coap.Content, ID: 5, Token: m.Token}
+	notification.Options.AddUint(coap.Observe, 2)
+	device.send(notification)
+	device.expect(coap.Acknowledgement, coap.Empty)
+	close(goOn)
+	if r := <-done; r.err != nil || *r.response.Observe != 0 {
+		t.Fatalf("got %+v", r)
+	}
+}
+
 func TestUnexpectedMessagesAreRejectedAndEndNothing(t *testing.T) {
 	_, device := start(t, nil, quick())
 	for name, raw := range map[string][]byte{
