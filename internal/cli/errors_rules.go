@@ -5,6 +5,7 @@ import (
 
 	"mbl/internal/cloudapi"
 	"mbl/internal/credstore"
+	"mbl/internal/discovery"
 	"mbl/internal/usererr"
 )
 
@@ -37,6 +38,7 @@ func rules() []rule {
 		{cloudapi.ErrPlainHTTP, failure, "", "use https://, or --insecure-http if the network between is your own"},
 		{cloudapi.ErrURL, usage, "", "write it like https://api.example.com"},
 		{cloudapi.ErrCAFile, failure, "", "it is the CA's certificate in PEM (-----BEGIN CERTIFICATE-----)"},
+		{discovery.ErrNoNetwork, failure, "", "--address names a device that cannot be found"},
 		{credstore.ErrName, usage, "", "a name is at most 100 bytes without / and \\, and begins with neither . nor -"},
 		{credstore.ErrChanged, failure, "", "ask your team who changed it; if it was meant: `mbl-cli list-certificates --accept-changed NAME`"},
 		{credstore.ErrExists, failure, "", "choose another name; nothing was replaced"},

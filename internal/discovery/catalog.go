@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -47,9 +48,9 @@ func newCatalog() *catalog {
 	return &catalog{instances: map[string]*instance{}, hosts: map[string]*host{}}
 }
 
-// learn takes in an answer that came over the named link. Records may stand in
+// learn takes in an answer that came over a link. Records may stand in
 // any order, so those that others depend on are read first.
-func (c *catalog) learn(message *dns.Msg, link string, now time.Time) {
+func (c *catalog) learn(message *dns.Msg, link *net.Interface, now time.Time) {
 	if !message.Response {
 		return
 	}
@@ -117,13 +118,16 @@ func (c *catalog) learnText(record *dns.TXT) {
 	known.texts = slices.Concat([]string{}, record.Txt)
 }
 
-func (c *catalog) learnAddress(header dns.RR_Header, address netip.Addr, link string) {
+func (c *catalog) learnAddress(header dns.RR_Header, address netip.Addr, link *net.Interface) {
 	known := c.hosts[dns.CanonicalName(header.Name)]
 	if known == nil || !address.IsValid() || address.IsUnspecified() || address.IsMulticast() {
 		return
 	}
 	if address.Is6() && address.IsLinkLocalUnicast() {
-		address = address.WithZone(link)
+		address = address.WithZone(link.Name)
+	}
+	if address.IsLoopback() && link.Flags&net.FlagLoopback == 0 {
+		return // this machine's own address is no other's
 	}
 	at := slices.Index(known.addresses, address)
 	switch {

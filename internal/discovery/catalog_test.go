@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -24,6 +25,11 @@ func answers(t *testing.T, records ...string) *dns.Msg {
 	return message
 }
 
+var (
+	eth0  = &net.Interface{Name: "eth0", Flags: net.FlagUp | net.FlagMulticast}
+	wlan0 = &net.Interface{Name: "wlan0", Flags: net.FlagUp | net.FlagMulticast}
+)
+
 const (
 	pointer = `_ssh._tcp.local. 4500 IN PTR board\ 1._ssh._tcp.local.`
 	server  = `board\ 1._ssh._tcp.local. 120 IN SRV 0 0 2222 board.local.`
@@ -41,7 +47,7 @@ func TestDeviceIsKnownWhateverTheOrder(t *testing.T) {
 		{address, text, server, pointer},
 	} {
 		c := newCatalog()
-		c.learn(answers(t, records...), "eth0", time.Now())
+		c.learn(answers(t, records...), eth0, time.Now())
 		if found := c.devices(nil); len(found) != 1 || !found[0].Equal(whole) {
 			t.Errorf("%q: found %+v", records, found)
 		}
@@ -62,7 +68,7 @@ func TestMissingPiecesAreAskedForOnce(t *testing.T) {
 		{server, nil},
 		{address, nil},
 	} {
-		c.learn(answers(t, step.record), "eth0", time.Now())
+		c.learn(answers(t, step.record), eth0, time.Now())
 		var asks []uint16
 		if query := c.questions(time.Now(), false); query != nil {
 			for _, question := range query.Question {
@@ -84,7 +90,7 @@ func TestOnlyMarkedServicesAreDevices(t *testing.T) {
 		`""`: false, `"mbl"`: false, `"mblosx"`: false, `"a=mblos"`: false,
 	} {
 		c := newCatalog()
-		c.learn(answers(t, pointer, server, address, `board\ 1._ssh._tcp.local. 4500 IN TXT `+mark), "eth0", time.Now())
+		c.learn(answers(t, pointer, server, address, `board\ 1._ssh._tcp.local. 4500 IN TXT `+mark), eth0, time.Now())
 		if got := len(c.devices(nil)) == 1; got != want {
 			t.Errorf("TXT %s: a device %t, want %t", mark, got, want)
 		}
@@ -93,8 +99,8 @@ func TestOnlyMarkedServicesAreDevices(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	c := newCatalog()
-	c.learn(answers(t, pointer, server, text, `board.local. 120 IN AAAA fe80::1`, `board.local. 120 IN AAAA 2001:db8::1`), "eth0", time.Now())
-	c.learn(answers(t, address, `board.local. 120 IN AAAA fe80::1`, `board.local. 120 IN A 0.0.0.0`, `board.local. 120 IN AAAA ff02::fb`), "wlan0", time.Now())
+	c.learn(answers(t, pointer, server, text, `board.local. 120 IN AAAA fe80::1`, `board.local. 120 IN AAAA 2001:db8::1`), eth0, time.Now())
+	c.learn(answers(t, address, `board.local. 120 IN AAAA fe80::1`, `board.local. 120 IN A 0.0.0.0`, `board.local. 120 IN A 127.0.0.1`, `board.local. 120 IN AAAA ff02::fb`), wlan0, time.Now())
 	found := c.devices(nil)
 	if len(found) != 1 {
 		t.Fatalf("found %+v", found)
@@ -110,13 +116,13 @@ func TestAddresses(t *testing.T) {
 
 func TestGoodbye(t *testing.T) {
 	c := newCatalog()
-	c.learn(answers(t, pointer, server, text, address), "eth0", time.Now())
+	c.learn(answers(t, pointer, server, text, address), eth0, time.Now())
 	told := map[string]Device{whole.Name: c.devices(nil)[0]}
-	c.learn(answers(t, strings.Replace(pointer, "4500", "0", 1)), "eth0", time.Now())
+	c.learn(answers(t, strings.Replace(pointer, "4500", "0", 1)), eth0, time.Now())
 	if found := c.devices(told); len(found) != 1 || found[0].Name != whole.Name || len(found[0].Addresses) != 0 {
 		t.Errorf("got %+v", found)
 	}
-	c.learn(answers(t, pointer), "eth0", time.Now())
+	c.learn(answers(t, pointer), eth0, time.Now())
 	if found := c.devices(told); len(found) != 1 || !found[0].Equal(whole) {
 		t.Errorf("when it is back: %+v", found)
 	}
@@ -125,7 +131,7 @@ func TestGoodbye(t *testing.T) {
 func TestKnownAnswersAreTold(t *testing.T) {
 	c := newCatalog()
 	start := time.Now()
-	c.learn(answers(t, pointer, server, text, address), "eth0", start)
+	c.learn(answers(t, pointer, server, text, address), eth0, start)
 	query := c.questions(start.Add(time.Minute), true)
 	if len(query.Question) != 1 || len(query.Answer) != 1 || query.Answer[0].Header().Ttl != 4440 {
 		t.Errorf("the query is %v", query)
@@ -200,7 +206,7 @@ func FuzzCatalog(f *testing.F) {
 			return
 		}
 		c := newCatalog()
-		c.learn(message, "eth0", time.Unix(0, 0))
+		c.learn(message, eth0, time.Unix(0, 0))
 		for _, device := range c.devices(nil) {
 			if device.Name != strings.ToValidUTF8(device.Name, "?") || device.Port == 0 || len(device.Addresses) == 0 {
 				t.Errorf("incomplete device %+v", device)

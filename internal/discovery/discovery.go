@@ -84,7 +84,7 @@ func (b *browser) run(ctx context.Context) {
 			next.Reset(wait)
 			wait *= 2
 		case p := <-b.links.packets:
-			b.catalog.learn(p.message, p.link.Name, time.Now())
+			b.catalog.learn(p.message, p.link, time.Now())
 			b.ask(b.catalog.questions(time.Now(), false))
 			if !b.tell(ctx) {
 				return
