@@ -109,6 +109,14 @@ func TestADamagedStoresFileIsRefusedByName(t *testing.T) {
 	}
 }
 
+func TestAFolderInPlaceOfAFileIsDamage(t *testing.T) {
+	home := t.TempDir()
+	write(t, filepath.Join(home, ".mbl-stores.json", "x"), "")
+	if _, err := credstore.Open(credstore.Config{Home: home}); !errors.Is(err, credstore.ErrDamaged) {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestAPipeInPlaceOfAFileDoesNotBlock(t *testing.T) {
 	home := t.TempDir()
 	file := filepath.Join(home, ".mbl-stores.json")
