@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sync/errgroup"
 
+	"mbl/internal/discovery"
 	"mbl/internal/sandbox/devicetree"
 	"mbl/internal/sandbox/shell"
 	"mbl/internal/sandbox/sshserver"
@@ -202,6 +204,9 @@ func (d *virtualDevice) run(ctx context.Context, listener net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return d.server.Serve(ctx, listener) })
 	group.Go(func() error { return d.daemon.run(ctx) })
+	if d.opts.announce {
+		group.Go(func() error { d.announce(ctx, listener.Addr()); return nil })
+	}
 	run := runFile{SSH: listener.Addr().String(), Name: d.name, PID: os.Getpid()}
 	if err := run.write(d.dir); err != nil {
 		return errors.Join(err, listener.Close(), group.Wait())
@@ -209,4 +214,17 @@ func (d *virtualDevice) run(ctx context.Context, listener net.Listener) error {
 	d.ready(run)
 	err := group.Wait()
 	return errors.Join(err, removeRunFile(d.dir))
+}
+
+// announce makes the device known by mDNS. A machine where that is not
+// possible still has the device, by its address.
+func (d *virtualDevice) announce(ctx context.Context, addr net.Addr) {
+	at := addr.(*net.TCPAddr).AddrPort()
+	err := discovery.Announce(ctx, discovery.Announcement{
+		Device: discovery.Device{Name: d.name, Host: d.name, Port: at.Port(), Addresses: []netip.Addr{at.Addr().Unmap()}},
+		Log:    d.log,
+	})
+	if err != nil {
+		d.log.Warn("mDNS is not possible here: name the device by its address", "error", err)
+	}
 }

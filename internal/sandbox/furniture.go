@@ -20,11 +20,8 @@ const programStub = "#!/bin/sh\n# The sandbox runs the real program in this file
 // furnish puts into a tree what a device has when it is switched on. What is
 // there already stays, but for the name.
 func furnish(tree *devicetree.Tree, name string) error {
-	for dir, perm := range map[string]fs.FileMode{
-		"/etc": 0o755, "/home/root": 0o700, "/opt/arm": 0o755, "/scratch": 0o755,
-		"/tmp": 0o777, "/usr/bin": 0o755, "/var/lib": 0o755, "/var/log": 0o755,
-	} {
-		if err := tree.MkdirAll(dir, perm); err != nil {
+	for _, dir := range []string{"/etc", "/home/root", "/opt/arm", "/scratch", "/tmp", "/usr/bin", "/var/lib", "/var/log"} {
+		if err := tree.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 	}
