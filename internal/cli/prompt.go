@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,13 +43,15 @@ func (a *app) askSecret(ctx context.Context, question string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot read from the terminal: %w", err)
 	}
-	// An interrupted read leaves the terminal as it was made for reading.
-	restore := context.AfterFunc(ctx, func() { _ = term.Restore(int(terminal.Fd()), state) })
-	defer restore()
-	return await(ctx, func() (string, error) {
-		text, err := term.ReadPassword(int(terminal.Fd()))
-		return strings.TrimSpace(string(text)), err
+	text, err := await(ctx, func() (string, error) {
+		typed, err := term.ReadPassword(int(terminal.Fd()))
+		return strings.TrimSpace(string(typed)), err
 	})
+	if ctx.Err() != nil {
+		// The read that is left behind will not put the echo back.
+		err = errors.Join(err, term.Restore(int(terminal.Fd()), state))
+	}
+	return text, err
 }
 
 // readLine reads one line of standard input. Of what follows nothing is used.
