@@ -62,16 +62,22 @@ func existing(files []string) []string {
 }
 
 // algorithms lists the host key algorithms to offer, those of the known keys
-// first: a device with several keys then shows the one that is known.
+// first: a device with several keys then shows the one that is known. RSA
+// comes last, as with OpenSSH: some Dropbears offer it without having a key.
 // Certificates are only asked for where an authority is known.
 func (h *hostKeys) algorithms(address string) []string {
-	known := h.db.HostKeyAlgorithms(address)
+	offer := h.db.HostKeyAlgorithms(address)
+	var last []string
 	for _, algorithm := range ssh.SupportedAlgorithms().HostKeys {
-		if !slices.Contains(known, algorithm) && !strings.Contains(algorithm, "-cert-") {
-			known = append(known, algorithm)
+		switch {
+		case slices.Contains(offer, algorithm), strings.Contains(algorithm, "-cert-"):
+		case strings.HasPrefix(algorithm, "rsa-"):
+			last = append(last, algorithm)
+		default:
+			offer = append(offer, algorithm)
 		}
 	}
-	return known
+	return append(offer, last...)
 }
 
 // check is the ssh.HostKeyCallback.

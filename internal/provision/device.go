@@ -1,0 +1,208 @@
+package provision
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"mbl/internal/credential"
+	"mbl/internal/ssh"
+)
+
+// maxOutput is how much of each stream of a device is read, in bytes. Tools
+// print a few lines.
+const maxOutput = 1 << 20
+
+// Device is the connection to a device.
+type Device interface {
+	Run(ctx context.Context, cmd ssh.Command) (exit int, err error)
+}
+
+var _ Device = (*ssh.Client)(nil)
+
+// Answer is what a device said. Fields are nil or empty where it did not get
+// that far.
+type Answer struct {
+	Provision *Tool
+	Status    *Tool
+	State     *State // nil: the device has the original util, or none that answers
+	HostName  string
+	Tidied    bool // the credentials folder is known to be gone
+}
+
+// Tool is one run of pelion-provisioning-util. The texts are as the device
+// sent them.
+type Tool struct {
+	Exit   int
+	Stdout string
+	Stderr string
+}
+
+// State is what mbl-device knows of itself.
+type State struct {
+	Provisioned  bool   `json:"provisioned"`
+	DeviceID     string `json:"device_id"` // empty before the first registration
+	EndpointName string `json:"endpoint_name"`
+	AccountID    string `json:"account_id"`
+	Registered   bool   `json:"registered"`
+	Problem      string `json:"problem"`
+}
+
+// Send gives credentials to a device, has its util take them in, and asks for
+// the state that came of it, all in one command. Whatever happens, the device
+// deletes the files afterwards by itself; Answer.Tidied says whether that is
+// known. The answer is as complete as it can be when there is an error too.
+func Send(ctx context.Context, device Device, variables []credential.Variable) (*Answer, error) {
+	return send(ctx, device, deviceLayout, variables)
+}
+
+// Ask asks a device for its state and changes nothing.
+func Ask(ctx context.Context, device Device) (*Answer, error) {
+	return ask(ctx, device, deviceLayout)
+}
+
+func send(ctx context.Context, device Device, place layout, variables []credential.Variable) (*Answer, error) {
+	mark := newMark()
+	stdout, stderr, err := runScript(ctx, device, mark, provisionScript(place, mark, variables))
+	answer := newAnswer(stdout, stderr)
+	answer.Tidied = stdout.tidy == "gone"
+	if err == nil {
+		err = provisionError(stdout, stderr)
+	}
+	if stdout.tidy == "left" {
+		err = errors.Join(ErrSecretsLeft, err)
+	}
+	return answer, err
+}
+
+func ask(ctx context.Context, device Device, place layout) (*Answer, error) {
+	mark := newMark()
+	stdout, stderr, err := runScript(ctx, device, mark, statusScript(place, mark))
+	if err == nil {
+		err = statusError(stdout, stderr)
+	}
+	return newAnswer(stdout, stderr), err
+}
+
+// newMark makes a word that no tool on the device can guess.
+func newMark() string {
+	random := make([]byte, 16)
+	_, _ = rand.Read(random) // never fails
+	return "mbl-" + hex.EncodeToString(random)
+}
+
+func runScript(ctx context.Context, device Device, mark, text string) (stdout, stderr frames, err error) {
+	var out, problems cappedBuffer
+	_, err = device.Run(ctx, ssh.Command{Line: "sh", Stdin: strings.NewReader(text), Stdout: &out, Stderr: &problems})
+	return parseFrames(out.String(), mark), parseFrames(problems.String(), mark), err
+}
+
+func newAnswer(stdout, stderr frames) *Answer {
+	answer := &Answer{Provision: newTool("provision", stdout, stderr), Status: newTool("status", stdout, stderr)}
+	if host := newTool("host", stdout, stderr); host != nil && host.Exit == 0 {
+		answer.HostName = strings.TrimSpace(host.Stdout)
+	}
+	if device := newTool("device", stdout, stderr); device != nil {
+		answer.State = parseState(device.Stdout)
+	}
+	return answer
+}
+
+func newTool(name string, stdout, stderr frames) *Tool {
+	out := stdout.tools[name]
+	if out == nil || !out.ended {
+		return nil
+	}
+	t := &Tool{Exit: out.exit, Stdout: out.output}
+	if problems := stderr.tools[name]; problems != nil {
+		t.Stderr = problems.output
+	}
+	return t
+}
+
+func parseState(text string) *State {
+	state := &State{}
+	if json.Unmarshal([]byte(text), state) != nil {
+		return nil
+	}
+	return state
+}
+
+// provisionError says what the device's answer to a provisioning means.
+func provisionError(stdout, stderr frames) error {
+	if err := scriptError(stdout, stderr); err != nil {
+		return err
+	}
+	tool := newTool("provision", stdout, stderr)
+	switch {
+	case tool == nil:
+		return &DeviceError{ErrNoAnswer, firstLine(stderr.noise, stdout.noise)}
+	case tool.Exit != 0:
+		return &DeviceError{ErrToolFailed, firstLine(tool.Stderr, tool.Stdout)}
+	default:
+		return statusError(stdout, stderr)
+	}
+}
+
+// statusError says what the device's answer to the question for its state
+// means.
+func statusError(stdout, stderr frames) error {
+	if err := scriptError(stdout, stderr); err != nil {
+		return err
+	}
+	tool := newTool("status", stdout, stderr)
+	switch {
+	case tool == nil || !stdout.done:
+		return &DeviceError{ErrNoAnswer, firstLine(stderr.noise, stdout.noise)}
+	case tool.Exit != 0:
+		return &DeviceError{ErrNotConfigured, firstLine(tool.Stderr, tool.Stdout)}
+	default:
+		return nil
+	}
+}
+
+// scriptError says why the script gave up, nil if it did not.
+func scriptError(stdout, stderr frames) error {
+	switch stdout.problem {
+	case "":
+		return nil
+	case "no-util":
+		return &DeviceError{ErrNoUtil, ""}
+	case "no-scratch":
+		return &DeviceError{ErrNoScratch, ""}
+	case "read-only":
+		return &DeviceError{ErrReadOnly, ""}
+	case "stopped":
+		return &DeviceError{ErrStopped, ""}
+	}
+	return writeError(strings.TrimSpace(stderr.noise))
+}
+
+// writeError finds the reason in what the device's programs said; the last
+// line is the one that made the script give up.
+func writeError(said string) error {
+	last := strings.TrimSpace(said[strings.LastIndexByte(said, '\n')+1:])
+	switch {
+	case strings.Contains(said, "No space left on device"):
+		return &DeviceError{ErrNoSpace, last}
+	case strings.Contains(said, "Read-only file system"):
+		return &DeviceError{ErrReadOnly, last}
+	default:
+		return &DeviceError{ErrWrite, last}
+	}
+}
+
+// firstLine is the first line with text in it.
+func firstLine(texts ...string) string {
+	for _, text := range texts {
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); line != "" {
+				return line
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,96 @@
+# What mbl-cli has the device do, as functions; the last line of the whole
+# script calls them. A script that arrives cut short therefore does nothing.
+# Any POSIX shell will do. $mark stands before every line that is ours, since
+# what the tools print is theirs.
+
+mbl_mark() { printf '\n%s %s\n' "$mark" "$*"; }
+mbl_mark_both() { mbl_mark "$@"; mbl_mark "$@" >&2; }
+
+mbl_problem() {
+	mbl_mark_both problem "$1"
+	exit 1
+}
+
+# A shell runs its traps only between commands or in wait, so tools run in the
+# background. PIPE is ignored, else a lost connection would kill the shell
+# before it has tidied up.
+mbl_begin() {
+	umask 077
+	PATH=$PATH:/opt/arm:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+	child= watcher= made=
+	trap mbl_tidy EXIT
+	{
+		trap '' PIPE
+		trap 'mbl_problem stopped' HUP
+		trap 'mbl_problem stopped' INT
+		trap 'mbl_problem stopped' TERM
+	} 2>/dev/null
+	# Without a kill of its own this is no real shell, and $$ another program.
+	if [ "$(command -v kill)" = kill ]; then
+		mbl_watch 2>/dev/null &
+		watcher=$!
+	fi
+}
+
+# mbl_watch notices a lost connection, and a tool that never ends.
+mbl_watch() {
+	left=$patience
+	while [ "$left" -gt 0 ] && sleep 1 >/dev/null && kill -0 $$ && mbl_mark beat; do
+		left=$((left - 1))
+	done
+	kill -HUP $$
+}
+
+mbl_tidy() {
+	{ trap '' HUP INT TERM; } 2>/dev/null
+	# A new subshell may lose any other signal while it resets its traps.
+	[ -z "$watcher" ] || kill -KILL "$watcher" 2>/dev/null
+	[ -z "$child" ] || kill "$child" 2>/dev/null
+	[ -n "$made" ] || return 0
+	rm -rf "$dir"
+	if [ -e "$dir" ]; then mbl_mark_both tidy left; else mbl_mark_both tidy gone; fi
+}
+
+mbl_tool() {
+	tool=$1
+	shift
+	mbl_mark_both begin "$tool"
+	"$@" </dev/null &
+	child=$!
+	wait "$child"
+	code=$?
+	child=
+	mbl_mark_both end "$tool" "$code"
+}
+
+mbl_need_util() { [ -x "$util" ] || mbl_problem no-util; }
+
+mbl_make_dir() {
+	parent=${dir%/*}
+	[ -d "$parent" ] || mbl_problem no-scratch
+	[ -w "$parent" ] || mbl_problem read-only
+	made=1
+	rm -rf "$dir"
+	mkdir -m 700 "$dir" || mbl_problem write
+}
+
+# mbl_put NAME FORMAT: printf is part of the shell, so that the secret stands
+# in no list of processes. It does not say why it failed; cat does.
+mbl_put() {
+	printf "$2" >"$dir/$1.bin" || printf "$2" | cat >"$dir/$1.bin" || mbl_problem write
+}
+
+mbl_provision() {
+	mbl_tool provision "$util" --provision
+	[ "$code" = 0 ] || exit 0
+	mbl_status
+}
+
+mbl_status() {
+	mbl_tool status "$util" --get-pelion-status
+	if command -v mbl-device >/dev/null 2>&1; then
+		mbl_tool device mbl-device status --json
+		mbl_tool host uname -n
+	fi
+	mbl_mark done
+}

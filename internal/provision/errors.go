@@ -1,0 +1,54 @@
+package provision
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Why nothing was provisioned, on the side of the credentials.
+var (
+	// ErrCreated: a certificate of this name is there already, in the team
+	// store or as a developer certificate in the service; it can be used.
+	ErrCreated = errors.New("the developer certificate exists already")
+	// ErrNameTaken: something else in the service has this name.
+	ErrNameTaken = errors.New("another certificate has this name")
+	// ErrNoCertificate: neither the team store nor the service has it.
+	ErrNoCertificate = errors.New("there is no developer certificate of this name")
+	// ErrOneName: both certificates would have one name in the team store.
+	ErrOneName = errors.New("the developer certificate and the update certificate have the same name")
+	// ErrOtherUpdate: the team store has another update certificate of this name.
+	ErrOtherUpdate = errors.New("the team store has another update certificate of this name")
+	// ErrFile: the file with the update certificate cannot be used.
+	ErrFile = errors.New("unusable update certificate file")
+)
+
+// Why a device did not do what it was asked. Errors of the connection are
+// those of package ssh.
+var (
+	ErrNoUtil        = errors.New("the device has no /opt/arm/pelion-provisioning-util")
+	ErrNoScratch     = errors.New("the device has no folder /scratch")
+	ErrReadOnly      = errors.New("the device's /scratch is not writable")
+	ErrNoSpace       = errors.New("no space is left on the device's /scratch")
+	ErrWrite         = errors.New("the device cannot write to /scratch/provisioning-certs")
+	ErrStopped       = errors.New("the device was told to stop, or took too long")
+	ErrToolFailed    = errors.New("pelion-provisioning-util did not accept the credentials")
+	ErrNotConfigured = errors.New("the device is not configured correctly")
+	ErrNoAnswer      = errors.New("the device gave no intelligible answer")
+	ErrSecretsLeft   = errors.New("the device could not delete /scratch/provisioning-certs; the private key still lies there")
+)
+
+// DeviceError is a failure on the device with what the device said about it.
+// It wraps one of the sentinels.
+type DeviceError struct {
+	Reason error
+	Said   string // the device's own words, foreign text of any length; may be empty
+}
+
+func (e *DeviceError) Error() string {
+	if e.Said == "" {
+		return e.Reason.Error()
+	}
+	return fmt.Sprintf("%v: %s", e.Reason, e.Said)
+}
+
+func (e *DeviceError) Unwrap() error { return e.Reason }
