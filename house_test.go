@@ -29,7 +29,8 @@ var layers = []struct {
 	{"the service's doors", []string{"cloud/restapi", "cloud/lwm2m", "cloud/store"}},
 	{"brains", []string{"provision", "device", "cloud"}},
 	{"hands", []string{"credstore", "discovery", "ssh", "cloudapi", "keystore"}},
-	{"formats and protocols", []string{"credential", "pki", "lwm2m", "coap", "objectid", "sealed"}},
+	{"formats and protocols", []string{"credential", "lwm2m", "coap"}},
+	{"keys and ids", []string{"pki", "objectid", "sealed"}},
 	{"words", []string{"usererr", "iostreams", "atomicfile", "buildinfo", "secret", "program"}},
 }
 
