@@ -81,13 +81,23 @@ func listen(flag, address string) (net.Listener, error) {
 // serve starts all servers.
 func (s *servers) serve(ctx context.Context, running *errgroup.Group) {
 	api := restapi.New(restapi.Config{Service: s.service, Log: s.log, Now: time.Now, Observe: s.metrics.observe})
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", s.metrics.handler())
-	mux.Handle("/", api)
-	s.serveHTTP(running, s.http, mux)
-	s.serveHTTP(running, s.https, mux)
+	handler := beside(api, "/metrics", s.metrics.handler())
+	s.serveHTTP(running, s.http, handler)
+	s.serveHTTP(running, s.https, handler)
 	s.serveHTTP(running, s.download, http.NotFoundHandler()) // images come with firmware update
 	s.devices.serve(ctx, running)
+}
+
+// beside serves one path by a handler of its own. (http.ServeMux would do it,
+// and redirect unclean paths, which the API never does.)
+func beside(api http.Handler, path string, other http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == path {
+			other.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
 }
 
 func (s *servers) serveHTTP(running *errgroup.Group, listener net.Listener, handler http.Handler) {

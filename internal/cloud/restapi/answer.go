@@ -27,6 +27,7 @@ func (r answer) write(w http.ResponseWriter) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.Header().Set("Cache-Control", "no-store") // answers hold keys
 	w.WriteHeader(r.status)
 	w.Write(text) //nolint:errcheck // the caller has gone away

@@ -1,0 +1,71 @@
+// Package storetest is the suite every implementation of cloud.Store must
+// pass. The tests of the implementations call it.
+package storetest
+
+import (
+	"context"
+	"testing"
+
+	"mbl/internal/cloud"
+)
+
+// Run runs the suite. open makes an empty store, which it closes when the
+// test ends.
+func Run(t *testing.T, open func(t *testing.T) cloud.Store) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *fixture)
+	}{
+		{"what is inserted is read back unchanged", insertedIsReadBack},
+		{"what is changed is read back changed", changedIsReadBack},
+		{"what is missing is not found", missingIsNotFound},
+		{"what must be unique is a conflict", uniqueIsConflict},
+		{"a failed change leaves nothing behind", failedChangeLeavesNothing},
+		{"a change sees itself, others see it afterwards", changeIsIsolated},
+		{"writers at the same time all succeed", writersQueue},
+		{"a list is read page by page, in both directions", listIsPaged},
+		{"a list shows one account", listIsOfAccount},
+		{"conditions choose devices", conditionsChooseDevices},
+		{"conditions choose certificates", conditionsChooseCertificates},
+		{"an unknown field is an error", unknownFieldFails},
+		{"a deleted device takes its registration along", deletedDeviceTakesRegistration},
+		{"registrations end", registrationsEnd},
+		{"device certificates are revoked and collected", deviceCertificatesEnd},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, newFixture(t, open(t))) })
+	}
+}
+
+// fixture is a store with one account in it.
+type fixture struct {
+	cloud.Store
+	ctx     context.Context
+	account *cloud.Account
+}
+
+func newFixture(t *testing.T, store cloud.Store) *fixture {
+	t.Helper()
+	f := &fixture{Store: store, ctx: t.Context(), account: account("a1")}
+	f.change(t, func(w cloud.Writer) error { return w.InsertAccount(f.ctx, f.account) })
+	return f
+}
+
+// change runs a change that must succeed.
+func (f *fixture) change(t *testing.T, change func(cloud.Writer) error) {
+	t.Helper()
+	if err := f.Update(f.ctx, change); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *fixture) insertDevices(t *testing.T, devices ...*cloud.Device) {
+	t.Helper()
+	f.change(t, func(w cloud.Writer) error {
+		for _, device := range devices {
+			if err := w.InsertDevice(f.ctx, device); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
