@@ -43,7 +43,14 @@ func Dial(ctx context.Context, address string, cfg DialConfig) (Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", address, err)
 	}
-	conn, err := dtls.ClientWithOptions(connectedSocket{socket.(*net.UDPConn)}, socket.RemoteAddr(), clientOptions(cfg)...)
+	// What the handshake fails with may be the server's answer to our alert, so
+	// our own verdict is kept here.
+	var untrusted error
+	options := clientOptions(cfg.Certificate, func(leaf *x509.Certificate, rest []*x509.Certificate) error {
+		untrusted = verifyServer(leaf, rest, cfg)
+		return untrusted
+	})
+	conn, err := dtls.ClientWithOptions(connectedSocket{socket.(*net.UDPConn)}, socket.RemoteAddr(), options...)
 	if err != nil {
 		_ = socket.Close()
 		return nil, fmt.Errorf("cannot set up DTLS: %w", err)
@@ -51,26 +58,25 @@ func Dial(ctx context.Context, address string, cfg DialConfig) (Conn, error) {
 	timeout := cmp.Or(cfg.HandshakeTimeout, defaultHandshakeTimeout)
 	ready, err := shakeHands(ctx, conn, timeout, orDiscard(cfg.Log))
 	if err != nil {
-		return nil, fmt.Errorf("cannot complete the handshake with %s: %w", address, refusal(err))
+		return nil, fmt.Errorf("cannot complete the handshake with %s: %w", address, cmp.Or(untrusted, refusal(err)))
 	}
 	return ready, nil
 }
 
-func clientOptions(cfg DialConfig) []dtls.ClientOption {
-	verify := verifyWith(func(leaf *x509.Certificate, rest []*x509.Certificate) error {
-		return verifyServer(leaf, rest, cfg)
-	})
+func clientOptions(certificate tls.Certificate, verify chainCheck) []dtls.ClientOption {
 	options := []dtls.ClientOption{
-		dtls.WithInsecureSkipVerify(true), // verifyServer does it, without the name
-		dtls.WithVerifyPeerCertificate(verify),
+		dtls.WithInsecureSkipVerify(true), // verify does it, without the name
+		dtls.WithVerifyPeerCertificate(verifyWith(verify)),
 	}
-	for _, option := range sharedOptions(cfg.Certificate, dtls.OnlySendCIDGenerator()) {
+	for _, option := range sharedOptions(certificate, dtls.OnlySendCIDGenerator()) {
 		options = append(options, option)
 	}
 	return options
 }
 
-func verifyServer(leaf *x509.Certificate, rest []*x509.Certificate, cfg DialConfig) error {
+// VerifyServer decides about the chain of a server, its own certificate first:
+// ErrUntrusted unless it ends in RootCA. Other transports use it, too.
+func VerifyServer(leaf *x509.Certificate, rest []*x509.Certificate, cfg DialConfig) error {
 	options := x509.VerifyOptions{
 		Roots:         x509.NewCertPool(),
 		Intermediates: x509.NewCertPool(),

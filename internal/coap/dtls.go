@@ -161,9 +161,12 @@ func (c *dtlsConn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 // PeerCertificate implements Conn.
 func (c *dtlsConn) PeerCertificate() *x509.Certificate { return c.peer }
 
-// verifyWith makes a check of the peer's chain (leaf first) from a check of
-// its leaf, after making sure that its key is one we work with.
-func verifyWith(check func(leaf *x509.Certificate, rest []*x509.Certificate) error) func([][]byte, [][]*x509.Certificate) error {
+// chainCheck decides about a peer's certificate; rest is what else it sent.
+type chainCheck func(leaf *x509.Certificate, rest []*x509.Certificate) error
+
+// verifyWith makes the library's kind of check of ours, after making sure that
+// the peer's key is one we work with.
+func verifyWith(check chainCheck) func([][]byte, [][]*x509.Certificate) error {
 	return func(raw [][]byte, _ [][]*x509.Certificate) error {
 		var chain []*x509.Certificate
 		for _, der := range raw {

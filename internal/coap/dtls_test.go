@@ -34,7 +34,12 @@ var (
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return newKeyOn(t, elliptic.P256())
+}
+
+func newKeyOn(t *testing.T, curve elliptic.Curve) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +67,11 @@ func newAuthority(t *testing.T) authority {
 
 func (a authority) issue(t *testing.T, name string, notBefore, notAfter time.Time) tls.Certificate {
 	t.Helper()
-	key := newKey(t)
+	return a.issueTo(t, name, newKey(t), notBefore, notAfter)
+}
+
+func (a authority) issueTo(t *testing.T, name string, key *ecdsa.PrivateKey, notBefore, notAfter time.Time) tls.Certificate {
+	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
 		NotBefore: notBefore, NotAfter: notAfter, KeyUsage: x509.KeyUsageDigitalSignature,
@@ -162,7 +171,8 @@ func TestEitherSuiteIsServed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			options := append(clientOptions(s.dial), dtls.WithCipherSuites(suite))
+			trust := func(*x509.Certificate, []*x509.Certificate) error { return nil }
+			options := append(clientOptions(s.dial.Certificate, trust), dtls.WithCipherSuites(suite))
 			client, err := dtls.ClientWithOptions(socket, s.listener.Addr(), options...)
 			if err != nil {
 				t.Fatal(err)
@@ -232,6 +242,15 @@ func TestRefusedClientCannotConnectAndOthersCan(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	s.connect(t, s.listener.Addr().String())
+}
+
+func TestClientWithAKeyOnAnotherCurveIsRefused(t *testing.T) {
+	s := newSite(t, ListenConfig{})
+	cfg := s.dial
+	cfg.Certificate = s.ca.issueTo(t, "device", newKeyOn(t, elliptic.P384()), distantPast, distantFuture)
+	if _, err := Dial(limit(t), s.listener.Addr().String(), cfg); !errors.Is(err, ErrRefused) {
+		t.Fatalf("got %v", err)
+	}
 }
 
 func TestServerOfAnotherCAIsRefused(t *testing.T) {

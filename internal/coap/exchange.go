@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"time"
@@ -91,7 +92,7 @@ func (s *Session) transmit(ctx context.Context, m *Message) (event, *exchange, e
 			return event{}, x, s.sendError(err)
 		}
 		e, err := s.await(ctx, x, pause)
-		if err != ErrTimeout {
+		if !errors.Is(err, ErrTimeout) {
 			return e, x, err
 		}
 		pause *= 2

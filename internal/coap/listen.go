@@ -78,15 +78,15 @@ func Listen(address string, cfg ListenConfig) (*Listener, error) {
 }
 
 func serverOptions(ctx context.Context, cfg ListenConfig) []dtls.ServerOption {
-	verify := verifyWith(func(leaf *x509.Certificate, _ []*x509.Certificate) error {
+	verify := func(leaf *x509.Certificate, _ []*x509.Certificate) error {
 		if cfg.VerifyPeer == nil {
 			return nil
 		}
 		return cfg.VerifyPeer(ctx, leaf)
-	})
+	}
 	options := []dtls.ServerOption{
 		dtls.WithClientAuth(dtls.RequireAnyClientCert),
-		dtls.WithVerifyPeerCertificate(verify),
+		dtls.WithVerifyPeerCertificate(verifyWith(verify)),
 	}
 	for _, option := range sharedOptions(cfg.Certificate, dtls.RandomCIDGenerator(connectionIDLength)) {
 		options = append(options, option)
