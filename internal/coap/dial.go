@@ -74,9 +74,7 @@ func clientOptions(certificate tls.Certificate, verify chainCheck) []dtls.Client
 	return options
 }
 
-// VerifyServer decides about the chain of a server, its own certificate first:
-// ErrUntrusted unless it ends in RootCA. Other transports use it, too.
-func VerifyServer(leaf *x509.Certificate, rest []*x509.Certificate, cfg DialConfig) error {
+func verifyServer(leaf *x509.Certificate, rest []*x509.Certificate, cfg DialConfig) error {
 	options := x509.VerifyOptions{
 		Roots:         x509.NewCertPool(),
 		Intermediates: x509.NewCertPool(),
