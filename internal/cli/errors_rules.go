@@ -24,7 +24,7 @@ func rules() []rule {
 		failure = usererr.ExitFailure
 		usage   = usererr.ExitUsage
 	)
-	return []rule{
+	return append(deviceRules(), []rule{
 		{cloudapi.ErrUnauthorized, usererr.ExitKeyRefused, "the service refused the API key", "`mbl-cli save-api-key -` saves another; --api-url names another service"},
 		{cloudapi.ErrNotService, failure, "", "check --api-url; a network that wants a log-in first also answers like this"},
 		{cloudapi.ErrForbidden, failure, "", "the API key's group lacks the right, or a limit of the account is reached"},
@@ -45,12 +45,15 @@ func rules() []rule {
 		{credstore.ErrBusy, failure, "", "if no other mbl-cli is running, delete that file"},
 		{credstore.ErrDamaged, failure, "", "restore the file or move it away"},
 		{credstore.ErrNotFound, failure, "", "`mbl-cli list-certificates` shows what there is"},
-	}
+	}...)
 }
 
 // ruled turns a failure of the hands into what a person is told; nil if no
 // rule fits.
 func ruled(err error) *usererr.Error {
+	if told := ruledDevice(err); told != nil {
+		return told
+	}
 	for _, r := range rules() {
 		if !errors.Is(err, r.is) {
 			continue

@@ -1,7 +1,205 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
 
-func newProvisionPelionCommand(*app) *cobra.Command {
-	return &cobra.Command{Use: "provision-pelion", Short: "Provision a device", RunE: needCommand}
+	"github.com/spf13/cobra"
+
+	"mbl/internal/credstore"
+	"mbl/internal/provision"
+	"mbl/internal/ssh"
+	"mbl/internal/usererr"
+)
+
+const provisionPelionExamples = `  mbl-cli provision-pelion my-devices my-updates --create-dev-cert
+  mbl-cli provision-pelion my-devices my-updates
+  mbl-cli provision-pelion my-devices ./update_default_resources.c
+  mbl-cli -a 192.0.2.7 provision-pelion my-devices my-updates -p ./update_default_resources.c`
+
+const provisionPelionLong = `Give a device what it needs to connect to Device Management.
+
+CERT-NAME is a developer certificate: from the team store, else from the
+service, else made by --create-dev-cert. UPDATE-CERT is the update certificate:
+a name in the team store, or the path of an update_default_resources.c (a text
+with / in it, or one that ends in .c).
+
+Everything is checked before anything is created or sent. On the device the
+private key lies in a file only while it is taken in.`
+
+type provisionOptions struct {
+	create           bool
+	updateFile       string
+	acceptNewHostKey bool
+}
+
+func newProvisionPelionCommand(a *app) *cobra.Command {
+	var opts provisionOptions
+	cmd := &cobra.Command{
+		Use:               "provision-pelion CERT-NAME UPDATE-CERT",
+		Short:             "Provision a device for Device Management",
+		Long:              provisionPelionLong,
+		Example:           provisionPelionExamples,
+		Args:              takes("CERT-NAME", "UPDATE-CERT"),
+		ValidArgsFunction: a.completeProvisioning,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			plan := provision.Plan{Certificate: args[0], Create: opts.create, Update: args[1], UpdateFile: opts.updateFile}
+			return a.provisionPelion(cmd.Context(), plan, opts.acceptNewHostKey)
+		},
+	}
+	cmd.Flags().BoolVarP(&opts.create, "create-dev-cert", "c", false, "create the developer certificate in the service")
+	cmd.Flags().StringVarP(&opts.updateFile, "parse-update-cert", "p", "", "put the update_default_resources.c `FILE` into the team store as UPDATE-CERT first")
+	addHostKeyFlag(cmd, &opts.acceptNewHostKey)
+	return cmd
+}
+
+func (a *app) completeProvisioning(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	switch len(args) {
+	case 0:
+		return a.completeCertificates(credstore.KindDeveloper)
+	case 1:
+		names, _ := a.completeCertificates(credstore.KindUpdate)
+		return names, cobra.ShellCompDirectiveDefault // or a file
+	default:
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func (a *app) provisionPelion(ctx context.Context, plan provision.Plan, acceptNewHostKey bool) error {
+	target, err := a.target()
+	if err != nil {
+		return err
+	}
+	stores, err := a.stores()
+	if err != nil {
+		return err
+	}
+	workstation := provision.Workstation{
+		Store:    stores,
+		Service:  a.provisioningService,
+		Connect:  a.connector(target, acceptNewHostKey),
+		Progress: func(step provision.Step) { a.provisioningProgress(step, plan, target) },
+	}
+	result, err := workstation.Run(ctx, plan)
+	if err != nil {
+		return a.provisioningFailed(ctx, plan, result, err)
+	}
+	return a.printProvisioned(newProvisioned(plan, target, result))
+}
+
+func (a *app) provisioningService(ctx context.Context) (provision.Service, error) {
+	client, err := a.service(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+// connector keeps a failed login from becoming a connection that is not nil.
+func (a *app) connector(target ssh.Target, acceptNewHostKey bool) func(context.Context) (provision.Connection, error) {
+	return func(ctx context.Context) (provision.Connection, error) {
+		client, err := a.connect(ctx, target, acceptNewHostKey)
+		if err != nil {
+			return nil, err
+		}
+		return client, nil
+	}
+}
+
+func (a *app) provisioningProgress(step provision.Step, plan provision.Plan, target ssh.Target) {
+	switch step {
+	case provision.StepFind:
+		a.progress("The team store has no developer certificate %s; looking in the service.", plan.Certificate)
+	case provision.StepContact:
+		a.progress("Connecting to %s.", target)
+	case provision.StepCreate:
+		a.progress("Creating the developer certificate %s in the service.", plan.Certificate)
+	case provision.StepSend:
+		a.progress("Provisioning the device.")
+	}
+}
+
+// provisioned is what provision-pelion prints.
+type provisioned struct {
+	Device            string           `json:"device"`
+	Certificate       string           `json:"certificate"`
+	CertificateSource provision.Source `json:"certificate_source"`
+	UpdateCertificate string           `json:"update_certificate"`
+	EndpointName      string           `json:"endpoint_name"`
+	AccountID         string           `json:"account_id"`
+	Provisioned       bool             `json:"provisioned"`
+	DeviceID          string           `json:"device_id,omitempty"` // only of a device that has registered before
+	DeviceName        string           `json:"device_name,omitempty"`
+	ProvisionOutput   string           `json:"provision_output"`
+	StatusOutput      string           `json:"status_output"`
+}
+
+func newProvisioned(plan provision.Plan, target ssh.Target, result *provision.Result) provisioned {
+	done := provisioned{
+		Device:            target.String(),
+		Certificate:       plan.Certificate,
+		CertificateSource: result.Source,
+		UpdateCertificate: plan.Update,
+		EndpointName:      result.EndpointName,
+		AccountID:         result.AccountID,
+		Provisioned:       true,
+		DeviceName:        result.Named,
+		ProvisionOutput:   result.Answer.Provision.Stdout,
+		StatusOutput:      result.Answer.Status.Stdout,
+	}
+	if result.Answer.State != nil {
+		done.DeviceID = result.Answer.State.DeviceID
+	}
+	return done
+}
+
+func (a *app) printProvisioned(done provisioned) error {
+	return a.print(done, func(w io.Writer) {
+		fmt.Fprint(w, deviceText(done.ProvisionOutput))
+		fmt.Fprint(w, deviceText(done.StatusOutput))
+		fmt.Fprintf(w, "Provisioned %s with %s and %s.\n", done.Device, done.Certificate, done.UpdateCertificate)
+	})
+}
+
+// provisioningFailed tells what the util said, and what state things are in:
+// whatever was created or stored makes a repetition go on from there.
+func (a *app) provisioningFailed(ctx context.Context, plan provision.Plan, result *provision.Result, err error) error {
+	if answer := result.Answer; answer != nil {
+		a.showTool(answer.Provision)
+		a.showTool(answer.Status)
+	}
+	state := stateAfter(plan, result)
+	if ctx.Err() != nil {
+		fmt.Fprintf(a.sys.Err, "mbl-cli: %s\n", cmp.Or(state, "nothing was sent to the device"))
+		return err
+	}
+	told := a.explain(ctx, err)
+	if state == "" {
+		return told
+	}
+	return usererr.New(told.Code, "%s; %s", told.Message, state).WithHint("%s", told.Hint).Because(cmp.Or(told.Err, err))
+}
+
+// stateAfter says what a failed provisioning leaves behind, empty if nothing.
+func stateAfter(plan provision.Plan, result *provision.Result) string {
+	state := ""
+	if result.Sent && (result.Answer == nil || !result.Answer.Tidied) {
+		state = "the device deletes the credentials by itself and may be provisioned or not"
+	}
+	if result.Source != provision.Created {
+		return state
+	}
+	created := fmt.Sprintf("the developer certificate %s was created, so go on without --create-dev-cert", plan.Certificate)
+	if state == "" {
+		return created
+	}
+	return state + "; " + created
+}
+
+func (a *app) showTool(tool *provision.Tool) {
+	if tool != nil {
+		fmt.Fprint(a.sys.Err, deviceText(tool.Stdout), deviceText(tool.Stderr))
+	}
 }

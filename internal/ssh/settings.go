@@ -31,6 +31,10 @@ const (
 // values gives the values of one keyword of ssh_config(5), in order.
 type values func(keyword string) ([]string, error)
 
+// originalAlias is the Host entry from which the original tool takes the key
+// for every device, unless it is told another one.
+const originalAlias = "mbl-device"
+
 // settingsFor finds the settings of a target.
 func settingsFor(ctx context.Context, target Target, cfg Config) (*settings, error) {
 	name := target.Alias
@@ -42,10 +46,22 @@ func settingsFor(ctx context.Context, target Target, cfg Config) (*settings, err
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	s, err := readSettings(lookup, cfg)
+	if err == nil && target.Alias == "" && len(s.identityFiles) == 0 {
+		s.identityFiles, err = originalKeys(ctx, cfg)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: the entry for %s in %s: %w", ErrConfig, name, cfg.sshFile("config"), err)
 	}
 	return s, nil
+}
+
+func originalKeys(ctx context.Context, cfg Config) ([]string, error) {
+	lookup, err := configValues(ctx, cfg.sshFile("config"), originalAlias)
+	if err != nil {
+		return nil, err
+	}
+	r := settingsReader{lookup: lookup, cfg: cfg}
+	return r.identityFiles(), r.err
 }
 
 func readSettings(lookup values, cfg Config) (*settings, error) {

@@ -93,6 +93,15 @@ func TestAFileOnlySSHCanReadStillLeavesTheDefaults(t *testing.T) {
 	}
 }
 
+// The original tool has its users name their key there.
+func TestTheKeyOfTheOriginalsAliasIsTaken(t *testing.T) {
+	b := newBoard(t)
+	b.person.file("config", "Host mbl-device\n  HostName 192.0.2.1\n  User other\n  IdentityFile ~/.ssh/board_key\n")
+	if err := b.person.dial("127.0.0.1:" + b.port); err != nil || b.user != "root" {
+		t.Errorf("logged in as %q, %v", b.user, err)
+	}
+}
+
 func TestTheAddressGivenWinsOverTheAlias(t *testing.T) {
 	b := newBoard(t)
 	b.person.file("config", "Host board\n  HostName 192.0.2.1\n  Port 1\n  User maker\n  IdentityFile ~/.ssh/board_key\n")
