@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"regexp"
@@ -26,16 +28,21 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"finished": waitForEnd,
 	"exits":    runForCode,
 	"eventual": runUntil,
+	"vanishes": waitUntilGone,
 	"mode":     checkMode,
 	"lacks":    searchInVain,
 	"forge":    forge,
 	"wire":     startWire,
+	"used-up":  waitForWire,
 }
 
 type runningKey struct{}
 
-// running are the processes a script has started, by name.
-type running struct{ processes []*stage.Process }
+// running is what a script has started.
+type running struct {
+	processes []*stage.Process
+	wire      *wire // the last one
+}
 
 func (r *running) add(p *stage.Process) { r.processes = append(r.processes, p) }
 
@@ -69,7 +76,7 @@ func options(ts *testscript.TestScript) stage.Options {
 // list away, so the names that matter are asked for one by one.
 func environment(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "USER", "MBED_CLOUD_SDK_HOST", "MBED_CLOUD_SDK_API_KEY"} {
+	for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "USER", "MBL_STORES_FILE", "MBED_CLOUD_SDK_HOST", "MBED_CLOUD_SDK_API_KEY"} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}
@@ -174,6 +181,19 @@ func runUntil(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return nil
 	}))
+}
+
+// waitUntilGone: vanishes PATH…
+func waitUntilGone(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) > 0, "vanishes PATH...")
+	for _, path := range args {
+		ts.Check(stage.Until(func() error {
+			if _, err := os.Lstat(ts.MkAbs(path)); !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%s is still there", path)
+			}
+			return nil
+		}))
+	}
 }
 
 // checkMode: mode 0600 PATH…
