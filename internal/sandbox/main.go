@@ -61,8 +61,12 @@ func newRootCommand(a *app) *cobra.Command {
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmd.ValidateRequiredFlags(); err != nil {
+				return err
+			}
 			a.started = true
+			return nil
 		},
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
@@ -71,7 +75,7 @@ func newRootCommand(a *app) *cobra.Command {
 	root.SetOut(a.sys.Out)
 	root.SetErr(a.sys.Err)
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "show what is done")
-	root.AddCommand(newDeviceCommand(a))
+	root.AddCommand(newDemoCommand(a), newDeviceCommand(a), newUpCommand(a))
 	return root
 }
 

@@ -105,13 +105,20 @@ func which(_ context.Context, c *call) int {
 				where = path.Join("/usr/bin", where)
 			}
 			fmt.Fprintln(c.Out, where)
-		case interp.IsBuiltin(name):
+		case isShellsOwn(name):
 			fmt.Fprintln(c.Out, name)
 		default:
 			status = 1
 		}
 	}
 	return status
+}
+
+// isShellsOwn tells whether the interpreter itself has the command. Its library
+// counts some among its own that it cannot do.
+func isShellsOwn(name string) bool {
+	missing := []string{"bg", "fc", "fg", "jobs", "kill", "newgrp", "ulimit"}
+	return interp.IsBuiltin(name) && !slices.Contains(missing, name)
 }
 
 func umask(_ context.Context, c *call) int {
