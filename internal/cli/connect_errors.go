@@ -38,6 +38,7 @@ func deviceRules() []rule {
 		{provision.ErrCreated, failure, "", "run the command again without --create-dev-cert to use it"},
 		{provision.ErrNameTaken, failure, "", "choose another name for the developer certificate"},
 		{provision.ErrNoCertificate, failure, "", "--create-dev-cert creates it; `mbl-cli list-certificates` shows what there is"},
+		{provision.ErrNoUpdate, failure, "", "`mbl-cli create-update-certificate` makes one; an update_default_resources.c can be given by its path, such as ./update_default_resources.c"},
 		{provision.ErrOneName, usage, "", "give each a name of its own"},
 		{provision.ErrOtherUpdate, failure, "", "choose another name, or give the file's path in place of the name"},
 		{provision.ErrFile, failure, "", "it is the update_default_resources.c that manifest-tool or manifest-dev-tool made"},

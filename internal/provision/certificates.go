@@ -86,6 +86,9 @@ func (w *Workstation) collectUpdate(ctx context.Context, set *certificates) (err
 		return err
 	default:
 		set.update, err = w.Store.LoadUpdate(ctx, set.plan.Update)
+		if errors.Is(err, credstore.ErrNotFound) {
+			return fmt.Errorf("%w: %s", ErrNoUpdate, set.plan.Update)
+		}
 		return err
 	}
 }

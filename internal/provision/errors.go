@@ -14,6 +14,8 @@ var (
 	ErrNameTaken = errors.New("another certificate has this name")
 	// ErrNoCertificate: neither the team store nor the service has it.
 	ErrNoCertificate = errors.New("there is no developer certificate of this name")
+	// ErrNoUpdate: the team store has no update certificate of this name.
+	ErrNoUpdate = errors.New("the team store has no update certificate of this name")
 	// ErrOneName: both certificates would have one name in the team store.
 	ErrOneName = errors.New("the developer certificate and the update certificate have the same name")
 	// ErrOtherUpdate: the team store has another update certificate of this name.
