@@ -73,6 +73,9 @@ func (l *LAN) Close() {
 // OnWorkstation is the command that runs another one on the workstation.
 func (l *LAN) OnWorkstation() []string { return []string{"ip", "netns", "exec", l.workstation} }
 
+// OnBoard is the command that runs another one at the board's end of the cable.
+func (l *LAN) OnBoard() []string { return []string{"ip", "netns", "exec", l.board} }
+
 // StartService runs a service on the workstation that the board can reach, and
 // makes a developer's home that is ready to provision (stage.Prepare).
 func (l *LAN) StartService(cloud, cli string) (*stage.Service, *stage.Workstation, error) {

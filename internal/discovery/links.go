@@ -14,8 +14,9 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// ErrNoNetwork: there is no network interface to ask on.
-var ErrNoNetwork = errors.New("no network interface for multicast DNS")
+// ErrNoNetwork: nothing can be asked, for want of a network interface or of
+// the port.
+var ErrNoNetwork = errors.New("multicast DNS is not possible on this machine")
 
 const (
 	port          = 5353
@@ -76,10 +77,19 @@ func openLinks(log *slog.Logger, wanted func(*net.Interface) bool) (*links, erro
 	}
 	if len(l.joined4)+len(l.joined6) == 0 {
 		l.close()
-		return nil, errors.Join(ErrNoNetwork, err4, err6)
+		return nil, whyNot(err4, err6)
 	}
 	l.startReading()
 	return l, nil
+}
+
+func whyNot(err4, err6 error) error {
+	for _, err := range []error{err4, err6} {
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNoNetwork, err)
+		}
+	}
+	return fmt.Errorf("%w: no network interface is up", ErrNoNetwork)
 }
 
 func (l *links) open4() error {
@@ -116,7 +126,7 @@ func listen(network, address string) (net.PacketConn, error) {
 	}}
 	conn, err := config.ListenPacket(context.Background(), network, address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen for multicast DNS: %w", err)
+		return nil, fmt.Errorf("cannot use its port: %w", err)
 	}
 	return conn, nil
 }

@@ -94,7 +94,7 @@ func (a *app) chooseDemoDevice(ctx context.Context, typist *typist, device runFi
 		})
 	}
 	fmt.Fprintf(a.sys.Out, "\nmDNS is not possible on this machine: the device is named by its address, with -a.\n")
-	typist.global = []string{"-a", device.SSH}
+	typist.address = device.SSH
 	return nil
 }
 
@@ -131,11 +131,11 @@ func demoScript(url, key string) []step {
 		},
 		{
 			why:  "Make a developer certificate and bring both to the device.",
-			args: []string{"provision-pelion", "demo-cert", "demo-update", "--create-dev-cert", "--accept-new-host-key"},
+			args: []string{"provision-pelion", "demo-cert", "demo-update", "--create-dev-cert", "--accept-new-host-key"}, device: true,
 		},
 		{
 			why:  "Does the device have everything?",
-			args: []string{"get-pelion-status"},
+			args: []string{"get-pelion-status"}, device: true,
 		},
 		{
 			why:  "The device connects by itself. Until it does, ask again.",

@@ -30,6 +30,8 @@ type step struct {
 	why   string
 	args  []string
 	stdin string
+	// device: the command works with the device.
+	device bool
 	// until repeats the command until its output matches; nil: once.
 	until *regexp.Regexp
 }
@@ -40,7 +42,7 @@ type typist struct {
 	app     *app
 	program string
 	home    string
-	global  []string // flags before each command
+	address string // names the device where none is selected
 }
 
 func (a *app) newTypist(home string) (*typist, error) {
@@ -66,7 +68,10 @@ func (t *typist) play(ctx context.Context, steps []step) error {
 func (t *typist) do(ctx context.Context, s step) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
-	line := "mbl-cli " + strings.Join(append(t.global, s.args...), " ")
+	if s.device && t.address != "" {
+		s.args = append([]string{"-a", t.address}, s.args...)
+	}
+	line := "mbl-cli " + strings.Join(s.args, " ")
 	t.announce(s.why, line)
 	if s.until == nil {
 		return t.run(ctx, s, line, t.app.sys.Out)
@@ -101,7 +106,7 @@ func (t *typist) announce(why, line string) {
 }
 
 func (t *typist) run(ctx context.Context, s step, line string, output io.Writer) error {
-	cmd := newProcess(ctx, t.program, append(t.global, s.args...)...)
+	cmd := newProcess(ctx, t.program, s.args...)
 	cmd.Args[0] = "mbl-cli"
 	cmd.Env = t.environment()
 	cmd.Dir = t.home
