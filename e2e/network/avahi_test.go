@@ -25,9 +25,7 @@ var announced = map[string]string{
 // Devices that a real avahi-daemon announces are found, beside another
 // avahi-daemon on the workstation, with all their addresses.
 func TestDevicesOfAvahiAreFoundBesideAvahi(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root, to make network name spaces")
-	}
+	needRoot(t)
 	network, err := lan.New(t.TempDir())
 	check(t, err)
 	t.Cleanup(network.Close)
@@ -89,9 +87,7 @@ exec avahi-daemon --no-drop-root --no-chroot -f "$1/avahi.conf"`
 // So many devices do not fit into one packet: avahi-daemon leaves records out,
 // which must be asked for.
 func TestManyDevicesOfAvahiAreAllFound(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root, to make network name spaces")
-	}
+	needRoot(t)
 	network, err := lan.New(t.TempDir())
 	check(t, err)
 	t.Cleanup(network.Close)

@@ -22,13 +22,18 @@ import (
 func TestMain(m *testing.M) { testscript.Main(m, programs.All()) }
 
 func TestProvisioningABoardFoundByMDNS(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root, to make network name spaces")
-	}
+	needRoot(t)
 	for _, server := range []string{"openssh", "dropbear"} {
 		for _, login := range []string{"none", "key", "password"} {
 			t.Run(server+"/"+login, func(t *testing.T) { provision(t, server, login) })
 		}
+	}
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to make network name spaces")
 	}
 }
 

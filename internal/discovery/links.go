@@ -14,8 +14,8 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// ErrNoNetwork: nothing can be asked, for want of a network interface or of
-// the port.
+// ErrNoNetwork means that nothing can be asked, for want of a network interface
+// or of the port.
 var ErrNoNetwork = errors.New("multicast DNS is not possible on this machine")
 
 const (

@@ -99,7 +99,7 @@ func (a *app) chooseDemoDevice(ctx context.Context, typist *typist, device runFi
 }
 
 // mdnsTime is how long the device has to be seen.
-const mdnsTime = 5 * time.Second
+const mdnsTime = 3 * time.Second
 
 // answers tells whether a device is seen by mDNS.
 func answers(ctx context.Context, name string) bool {

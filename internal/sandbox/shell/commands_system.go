@@ -174,8 +174,7 @@ func (l listing) show(name string, itself bool) error {
 		return err
 	}
 	if itself || !info.IsDir() {
-		l.print([]fs.FileInfo{info}, func(fs.FileInfo) string { return name })
-		return nil
+		return l.print([]fs.FileInfo{info}, func(fs.FileInfo) string { return name })
 	}
 	entries, err := l.tree().ReadDir(where)
 	if err != nil {
@@ -193,21 +192,20 @@ func (l listing) show(name string, itself bool) error {
 	if !l.hidden {
 		infos = slices.DeleteFunc(infos, func(info fs.FileInfo) bool { return strings.HasPrefix(info.Name(), ".") })
 	}
-	l.print(infos, fs.FileInfo.Name)
-	return nil
+	return l.print(infos, fs.FileInfo.Name)
 }
 
-func (l listing) print(infos []fs.FileInfo, name func(fs.FileInfo) string) {
+func (l listing) print(infos []fs.FileInfo, name func(fs.FileInfo) string) error {
 	if !l.long {
 		for _, info := range infos {
 			fmt.Fprintln(l.Out, name(info))
 		}
-		return
+		return nil
 	}
 	table := tabwriter.NewWriter(l.Out, 0, 0, 1, ' ', 0)
 	for _, info := range infos {
 		fmt.Fprintf(table, "%s\troot\troot\t%d\t%s\t%s\n",
 			info.Mode(), info.Size(), info.ModTime().Format("Jan _2 15:04"), name(info))
 	}
-	table.Flush()
+	return table.Flush()
 }

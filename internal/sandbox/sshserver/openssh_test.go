@@ -38,8 +38,10 @@ func (b *board) openSSH(t *testing.T, stdin, program string, args ...string) str
 	if err := os.WriteFile(hosts, []byte(knownhosts.Line([]string{b.address}, b.hostKey)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	all := []string{"-F", "none", "-o", "BatchMode=yes", "-o", "UserKnownHostsFile=" + hosts, "-o", "GlobalKnownHostsFile=none",
-		"-o", "Port=" + port, "-o", "User=root", "-o", "IdentityAgent=none"}
+	all := []string{
+		"-F", "none", "-o", "BatchMode=yes", "-o", "UserKnownHostsFile=" + hosts, "-o", "GlobalKnownHostsFile=none",
+		"-o", "Port=" + port, "-o", "User=root", "-o", "IdentityAgent=none",
+	}
 	for _, arg := range args {
 		all = append(all, strings.ReplaceAll(arg, "BOARD", host))
 	}
