@@ -17,6 +17,7 @@ import (
 const (
 	firstBootstrap = "bootstrap ep=" + endpoint + " aid=" + accountID + " mccv=mbl-test"
 	quarterHour    = 15 * time.Minute
+	day            = 24 * time.Hour // of fake time
 )
 
 // inMemory starts a provisioned device with the service in memory, in a
@@ -29,6 +30,7 @@ func inMemory(t *testing.T, test func(t *testing.T, s *service, d *running)) {
 func inMemoryWith(t *testing.T, prepare func(s *service), test func(t *testing.T, s *service, d *running)) {
 	synctest.Test(t, func(t *testing.T) {
 		s, store := newService(t), newStore(t)
+		s.patience = day
 		prepare(s)
 		must(t, device.Provision(store, s.kit(t).folder(t)))
 		test(t, s, start(t, store, func(cfg *device.Config) { cfg.Dial = s.dial }))
@@ -38,6 +40,7 @@ func inMemoryWith(t *testing.T, prepare func(s *service), test func(t *testing.T
 func TestADeviceBootstrapsRegistersStaysAndSaysGoodbye(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, store := newService(t), newStore(t)
+		s.patience = day
 		d := start(t, store, func(cfg *device.Config) { cfg.Dial = s.dial })
 		time.Sleep(time.Hour)
 		s.silent()
@@ -119,6 +122,7 @@ func TestRefusedCredentialsAreForgottenAndBootstrappedAnew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, store := newService(t), newStore(t)
+				s.patience = day
 				must(t, device.Provision(store, s.kit(t).folder(t)))
 				refuse.set(s)
 				start(t, store, func(cfg *device.Config) { cfg.Dial = s.dial })

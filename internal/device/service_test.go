@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mbl/internal/coap"
 	"mbl/internal/coap/coaptest"
@@ -30,6 +31,7 @@ const (
 // service plays a bootstrap and an LwM2M server, and records what devices do.
 type service struct {
 	t                          *testing.T
+	patience                   time.Duration // of wait
 	bootstrapCA, lwm2mCA, devs *pki.Authority
 
 	mu           sync.Mutex
@@ -48,7 +50,7 @@ type service struct {
 }
 
 func newService(t *testing.T) *service {
-	s := &service{t: t, changed: make(chan struct{}), lwm2mURI: "coaps://" + lwm2mAddress + "?aid=" + accountID}
+	s := &service{t: t, patience: time.Minute, changed: make(chan struct{}), lwm2mURI: "coaps://" + lwm2mAddress + "?aid=" + accountID}
 	for name, authority := range map[string]**pki.Authority{
 		"bootstrap CA": &s.bootstrapCA, "LwM2M CA": &s.lwm2mCA, "device CA": &s.devs,
 	} {
@@ -90,7 +92,7 @@ func (s *service) wait(events ...string) {
 		}
 		select {
 		case <-changed:
-		case <-s.t.Context().Done():
+		case <-time.After(s.patience):
 			s.t.Fatalf("events\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(events, "\n"))
 		}
 	}

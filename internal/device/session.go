@@ -90,6 +90,10 @@ func (a *agent) stayRegistered(ctx context.Context, mark []byte, account *server
 	if errors.Is(err, errRegistrationRefused) {
 		return a.afterFailedRegistration(ctx, err), true
 	}
+	if errors.Is(err, coap.ErrClosed) {
+		<-conn.ended
+		err = conn.lossError() // says more
+	}
 	a.Log.Warn("connection to the LwM2M server lost", "err", err)
 	return lost, true
 }

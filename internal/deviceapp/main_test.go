@@ -261,17 +261,6 @@ func TestStatusForMachines(t *testing.T) {
 	}
 }
 
-func TestAStaleRunFileDoesNotSayRegistered(t *testing.T) {
-	root := t.TempDir()
-	state := filepath.Join(root, "var/lib/mbl-device")
-	must(t, os.MkdirAll(state, 0o755))
-	must(t, os.WriteFile(filepath.Join(state, "run.json"), []byte(`{"pid":1,"registered":true,"device_id":""}`), 0o644))
-	must(t, os.WriteFile(filepath.Join(state, "run.lock"), nil, 0o600))
-	if got := run(t, root, "mbl-device", "status"); !strings.Contains(got.out, "Registered:    no\n") {
-		t.Errorf("status says %q", got.out)
-	}
-}
-
 func TestOnlyOneRunsOnAState(t *testing.T) {
 	root := t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
