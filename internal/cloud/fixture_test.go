@@ -125,11 +125,14 @@ func (w recordingWriter) InsertAuditRecord(ctx context.Context, record *cloud.Au
 type fakeConnections struct {
 	alive        map[string]bool
 	disconnected []string
+	mu           sync.Mutex
 }
 
 func (c *fakeConnections) Alive(_ context.Context, deviceID string) bool { return c.alive[deviceID] }
 
 func (c *fakeConnections) Disconnect(deviceID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.disconnected = append(c.disconnected, deviceID)
 }
 

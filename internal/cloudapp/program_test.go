@@ -141,8 +141,8 @@ func (r *running) waitUntilReady() {
 }
 
 func (r *running) kill() {
-	r.command.Process.Kill() //nolint:errcheck // it may have ended
-	r.command.Wait()         //nolint:errcheck // it was killed
+	r.command.Process.Kill() // it may have ended
+	r.command.Wait()         // it was killed
 }
 
 // stop ends it as systemd does.

@@ -110,7 +110,7 @@ func (a *app) serve(ctx context.Context, options serveOptions) (err error) {
 func (a *app) serveFrom(ctx context.Context, data folder, options serveOptions, hosts []string, service *cloud.Service) error {
 	servers := &servers{service: service, metrics: newMetrics(), log: a.logger(), hosts: hosts}
 	defer servers.close()
-	if err := servers.listenHTTP(options); err != nil {
+	if err := servers.listenHTTP(ctx, options); err != nil {
 		return err
 	}
 	if err := a.prepare(ctx, data, service, servers); err != nil {

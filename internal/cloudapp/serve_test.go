@@ -127,11 +127,11 @@ func TestNothingAnsweredIsLostByAKillInTheMiddle(t *testing.T) {
 	for id := range answered {
 		ids = append(ids, id)
 		if len(ids) == 40 {
-			r.command.Process.Kill() //nolint:errcheck // Wait tells
+			r.command.Process.Kill() // Wait tells
 			go func() { writers.Wait(); close(answered) }()
 		}
 	}
-	r.command.Wait() //nolint:errcheck // it was killed
+	r.command.Wait() // it was killed
 
 	again := serve(t, data)
 	again.key = r.key
@@ -247,9 +247,17 @@ func TestWrongUseIsExitCodeTwo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, arguments := range [][]string{
-		{"serve", "--nonsense"}, {"nonsense"}, {"api-key", "create"}, {"api-key", "create", "--name", "n", "--group", "kings"},
-		{"serve", "more"}, {"serve", "--https-cert", "x"}, {"serve", "--host", "http://example.com"}, {"serve", "--host", "example.com:80"},
-		{"serve", "--certificates", "-1"}, {"serve", "--config", config}, {"serve", "--config", filepath.Join(data, "none")},
+		{"serve", "--nonsense"},
+		{"nonsense"},
+		{"api-key", "create"},
+		{"api-key", "create", "--name", "n", "--group", "kings"},
+		{"serve", "more"},
+		{"serve", "--https-cert", "x"},
+		{"serve", "--host", "http://example.com"},
+		{"serve", "--host", "example.com:80"},
+		{"serve", "--certificates", "-1"},
+		{"serve", "--config", config},
+		{"serve", "--config", filepath.Join(data, "none")},
 	} {
 		if code, stdout, stderr := run(t, append(arguments, "--data", filepath.Join(data, "never"))...); code != 2 || stdout != "" || stderr == "" {
 			t.Errorf("%v exits with %d and says %q, %q", arguments, code, stdout, stderr)

@@ -40,11 +40,11 @@ const (
 )
 
 // listenHTTP opens what needs no certificate.
-func (s *servers) listenHTTP(options serveOptions) (err error) {
-	if s.http, err = listen("--http", options.http); err != nil {
+func (s *servers) listenHTTP(ctx context.Context, options serveOptions) (err error) {
+	if s.http, err = listen(ctx, "--http", options.http); err != nil {
 		return err
 	}
-	s.download, err = listen("--download", options.download)
+	s.download, err = listen(ctx, "--download", options.download)
 	return err
 }
 
@@ -56,7 +56,7 @@ func (s *servers) listenHTTPS(ctx context.Context, data folder, options serveOpt
 	if err != nil {
 		return err
 	}
-	plain, err := listen("--https", options.https)
+	plain, err := listen(ctx, "--https", options.https)
 	if err != nil {
 		return err
 	}
@@ -66,11 +66,11 @@ func (s *servers) listenHTTPS(ctx context.Context, data folder, options serveOpt
 }
 
 // listen opens a TCP port; an empty address opens none.
-func listen(flag, address string) (net.Listener, error) {
+func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 	if address == "" {
 		return nil, nil
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, failure("cannot listen on %s: %w", address, err).
 			WithHint("%s names another address; port 0 takes a free port", flag)

@@ -94,10 +94,13 @@ func deviceValues(d *cloud.Device) []any {
 	if attributes == nil {
 		attributes = map[string]string{}
 	}
-	return []any{d.ID, d.AccountID, d.EndpointName, d.EndpointType, d.Name, d.Description,
-		document{attributes}, string(d.State), d.ExecutionMode, d.CertificateID, d.IssuerFingerprint, d.DeviceKey,
+	return []any{
+		d.ID, d.AccountID, d.EndpointName, d.EndpointType, d.Name, d.Description,
+		document{attributes},
+		string(d.State), d.ExecutionMode, d.CertificateID, d.IssuerFingerprint, d.DeviceKey,
 		d.VendorID, d.DeviceClass, d.SerialNumber, at(d.BootstrappedAt), at(d.BootstrapExpiresAt),
-		at(d.ConnectorExpiresAt), at(d.CreatedAt), at(d.UpdatedAt)}
+		at(d.ConnectorExpiresAt), at(d.CreatedAt), at(d.UpdatedAt),
+	}
 }
 
 // DeleteDevice implements cloud.DeviceWriter.
