@@ -191,6 +191,8 @@ func (d *Document) input(e *Exchange, route *routers.Route, parameters map[strin
 			MultiError:            true,
 			IncludeResponseStatus: true,
 			AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
+			// The SDKs send back what they read; the service ignores it.
+			ExcludeReadOnlyValidations: true,
 		},
 	}
 }

@@ -58,7 +58,7 @@ func showDevice(device *cloud.Device) deviceAnswer {
 		EndpointType:            device.EndpointType,
 		Name:                    device.Name,
 		Description:             device.Description,
-		CustomAttributes:        orEmptyMap(device.CustomAttributes),
+		CustomAttributes:        together(device.CustomAttributes, nil),
 		Groups:                  []string{},
 		State:                   string(device.State),
 		ExecutionMode:           device.ExecutionMode,

@@ -1,6 +1,7 @@
 package restapi
 
 import (
+	"maps"
 	"net/http"
 
 	"mbl/internal/cloud"
@@ -16,8 +17,8 @@ type eventAnswer struct {
 	TypeDescription string            `json:"event_type_description"`
 	Description     string            `json:"description"`
 	StateChange     bool              `json:"state_change"`
-	Changes         map[string]string `json:"changes"`
-	Data            map[string]string `json:"data"`
+	Changes         struct{}          `json:"changes"` // published as unused, with values that are objects
+	Data            map[string]string `json:"data"`    // what is new of the device, among others
 	DateTime        timestamp         `json:"date_time"`
 	CreatedAt       timestamp         `json:"created_at"`
 }
@@ -33,19 +34,18 @@ func showEvent(event *cloud.DeviceEvent) eventAnswer {
 		TypeDescription: event.Type.Meaning(),
 		Description:     event.Description,
 		StateChange:     event.StateChange,
-		Changes:         orEmptyMap(event.Changes),
-		Data:            orEmptyMap(event.Data),
+		Data:            together(event.Data, event.Changes),
 		DateTime:        timestamp(event.At),
 		CreatedAt:       timestamp(event.At),
 	}
 }
 
-// orEmptyMap keeps null out of answers.
-func orEmptyMap(texts map[string]string) map[string]string {
-	if texts == nil {
-		return map[string]string{}
-	}
-	return texts
+// together makes one map of two, and an empty one, not null, of none.
+func together(a, b map[string]string) map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, a)
+	maps.Copy(all, b)
+	return all
 }
 
 func (a *API) listEvents(c *call) (answer, error) {
