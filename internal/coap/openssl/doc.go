@@ -1,0 +1,44 @@
+// Package openssl is TLS 1.2 over TCP as the original device client speaks it:
+// one CoAP message in the datagram format (RFC 7252 §3) is one TLS record, both
+// ways. Go's crypto/tls has none of the client's only cipher suite
+// (ECDHE-ECDSA-AES128-CCM8, RFC 7251), so OpenSSL does the cryptography: in
+// memory, without a socket and without waiting. Sockets, time limits, and
+// whom to let in are Go's.
+//
+// It is not CoAP over TCP of RFC 8323. internal/cloudapp listens with it beside
+// coap.Listen on the same port number; what it accepts is served like any other
+// coap.Conn.
+//
+// OpenSSL is there when the program was built with the tag openssl (cgo and
+// OpenSSL's headers needed). Without the tag Supported is false, and Listen and
+// Dial return ErrNotBuilt.
+package openssl
+
+import "errors"
+
+// ErrNotBuilt is returned when the program was built without OpenSSL.
+var ErrNotBuilt = errors.New("built without OpenSSL")
+
+// Suite is a cipher suite's number on the wire.
+type Suite uint16
+
+// The suites of the two kinds of clients.
+const (
+	// CCM8 is TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8 (RFC 7251), the only one of
+	// the original client.
+	CCM8 Suite = 0xC0AE
+	// GCM is TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 (RFC 5289), for all others.
+	GCM Suite = 0xC02B
+)
+
+// String is the suite's name in OpenSSL.
+func (s Suite) String() string {
+	switch s {
+	case CCM8:
+		return "ECDHE-ECDSA-AES128-CCM8"
+	case GCM:
+		return "ECDHE-ECDSA-AES128-GCM-SHA256"
+	default:
+		return "unknown suite"
+	}
+}
