@@ -90,6 +90,10 @@ func (s *fakeService) answer(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(path, "/v3/trusted-certificates/") && r.Method == http.MethodDelete:
 		s.certs = slices.DeleteFunc(s.certs, func(cert map[string]any) bool { return strings.HasSuffix(path, cert["id"].(string)) })
 		w.WriteHeader(http.StatusNoContent)
+	case path == "/v3/developer-certificates" && r.Method == http.MethodPost:
+		s.createDeveloper(w, r)
+	case strings.HasPrefix(path, "/v3/developer-certificates/"):
+		send(w, developerCertificate(strings.TrimPrefix(path, "/v3/developer-certificates/")))
 	case path == "/v3/devices":
 		list(w, devices(), r, "name", "endpoint_name", "state", "ca_id")
 	case strings.HasPrefix(path, "/v3/devices/"):
@@ -103,6 +107,34 @@ func (s *fakeService) answer(w http.ResponseWriter, r *http.Request) {
 	default:
 		refuse(w, http.StatusNotFound)
 	}
+}
+
+func (s *fakeService) createDeveloper(w http.ResponseWriter, r *http.Request) {
+	var asked struct{ Name string }
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+		refuse(w, http.StatusBadRequest)
+		return
+	}
+	for _, cert := range s.certs {
+		if cert["name"] == asked.Name {
+			refuse(w, http.StatusConflict)
+			return
+		}
+	}
+	const id = "0190000000000000000000000000000d"
+	s.certs = append(s.certs, map[string]any{
+		"id": id, "name": asked.Name, "service": "bootstrap", "device_execution_mode": 1, "status": "ACTIVE", "certificate": vectorCertificate(),
+	})
+	w.WriteHeader(http.StatusCreated)
+	send(w, developerCertificate(id))
+}
+
+func developerCertificate(id string) map[string]any {
+	source, err := os.ReadFile("../../testdata/vectors/mbed_cloud_dev_credentials.example.c")
+	if err != nil {
+		panic(err)
+	}
+	return map[string]any{"id": id, "object": "trusted-cert", "security_file_content": string(source)}
 }
 
 func devices() []map[string]any {
