@@ -66,12 +66,12 @@ func ruledDevice(err error) *usererr.Error {
 }
 
 func hostKeyRefusal(key *ssh.HostKeyError) *usererr.Error {
-	switch key.Reason {
-	case ssh.ErrHostKeyChanged:
+	switch {
+	case errors.Is(key, ssh.ErrHostKeyChanged):
 		return usererr.Failure("the host key of %s has changed: it is %s %s now, known is %s", key.Host, key.Type, key.Fingerprint, knownFingerprints(key.Known)).
 			Because(key).
 			WithHint("if the device was flashed anew, forget the old key with `%s`; if not, somebody may be listening in", key.Remedy())
-	case ssh.ErrHostKeyRevoked:
+	case errors.Is(key, ssh.ErrHostKeyRevoked):
 		return usererr.Failure("the host key %s of %s is marked as revoked in %s", key.Fingerprint, key.Host, knownPlaces(key.Known)).Because(key)
 	default:
 		return usererr.Failure("the host key of %s is not known: %s %s", key.Host, key.Type, key.Fingerprint).

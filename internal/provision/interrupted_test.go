@@ -216,3 +216,16 @@ func TestAScratchThatTakesNothing(t *testing.T) {
 		})
 	}
 }
+
+func TestAFolderThatCannotBeDeletedIsSaid(t *testing.T) {
+	b := newBoard(t, goodUtil)
+	if err := os.Mkdir(b.place.credentials, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mounted(t, "size=1m", b.place.credentials, func(t *testing.T, shell *localShell) {
+		answer, err := send(t.Context(), shell, b.place, someVariables)
+		if !errors.Is(err, ErrSecretsLeft) || !errors.Is(err, ErrWrite) || answer.Tidied {
+			t.Errorf("err = %v, the answer is %+v", err, answer)
+		}
+	})
+}

@@ -165,7 +165,7 @@ func NameDevice(ctx context.Context, service Service, answer *Answer) (string, e
 	return name, nil
 }
 
-// ErrUnregistered: the device has no entry in the service's directory.
+// ErrUnregistered means that the device has no entry in the service's directory.
 var ErrUnregistered = errors.New("the service does not know the device")
 
 // Connected asks the service for the directory's state of a device, for
