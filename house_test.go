@@ -27,7 +27,7 @@ var layers = []struct {
 }{
 	{"front doors", []string{"cli", "deviceapp", "cloudapp", "sandbox"}},
 	{"the service's doors", []string{"cloud/restapi", "cloud/lwm2m", "cloud/store"}},
-	{"brains", []string{"provision", "device", "cloud"}},
+	{"brains", []string{"provision", "diagnose", "device", "cloud"}},
 	{"hands", []string{"credstore", "discovery", "ssh", "cloudapi", "keystore"}},
 	{"formats and protocols", []string{"credential", "lwm2m", "coap"}},
 	{"keys and ids", []string{"pki", "objectid", "sealed"}},
@@ -64,6 +64,11 @@ var walls = []struct {
 		[]string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
 		[]string{"cli", "deviceapp", "cloudapp", "sandbox"},
 		"flags are read at the front doors only",
+	},
+	{
+		[]string{"github.com/zalando/go-keyring"},
+		[]string{"credstore"},
+		"where a key is kept is decided in one place",
 	},
 	{
 		[]string{"os/signal"},

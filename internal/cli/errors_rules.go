@@ -42,6 +42,7 @@ func rules() []rule {
 		{credstore.ErrName, usage, "", "a name is at most 100 bytes without / and \\, and begins with neither . nor -"},
 		{credstore.ErrChanged, failure, "", "ask your team who changed it; if it was meant: `mbl-cli list-certificates --accept-changed NAME`"},
 		{credstore.ErrExists, failure, "", "choose another name; nothing was replaced"},
+		{credstore.ErrKeyring, failure, "", "it needs a desktop session with a keyring (GNOME Keyring, KWallet, Keychain); without --keyring the user store keeps the key, in a file that only you can read"},
 		{credstore.ErrBusy, failure, "", "if no other mbl-cli is running, delete that file"},
 		{credstore.ErrDamaged, failure, "", "restore the file or move it away"},
 		{credstore.ErrNotFound, failure, "", "`mbl-cli list-certificates` shows what there is"},

@@ -49,12 +49,14 @@ func newRootCommand(a *app) *cobra.Command {
 		newSelectCommand(a),
 		newWhichCommand(a),
 		newSaveAPIKeyCommand(a),
+		newAPIKeyCommand(a),
 		newCreateUpdateCertificateCommand(a),
 		newProvisionPelionCommand(a),
 		newGetPelionStatusCommand(a),
 		newListCertificatesCommand(a),
 		newDeleteCertificateCommand(a),
 		newDeviceCommand(a),
+		newDoctorCommand(a),
 	)
 	root.SetHelpCommand(newHelpCommand())
 	return root

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,22 +18,31 @@ import (
 
 const (
 	keyFromInput  = "-"
-	maxAPIKey     = 1024 // bytes
-	defaultKeyTag = "default"
+	maxAPIKey     = 1024      // bytes
+	defaultKeyTag = "default" // the name of a key without one
 )
 
 const saveAPIKeyExamples = `  mbl-cli save-api-key -
   mbl-cli save-api-key - < key.txt
-  mbl-cli --api-url https://cloud.example.com --ca-file ca.pem save-api-key -`
+  mbl-cli --api-url https://cloud.example.com --ca-file ca.pem save-api-key -
+  mbl-cli save-api-key --name ci --keyring -`
 
 const saveAPIKeyLong = `Check an API key against the service, then keep it in the user store together
 with the service's URL (and --ca-file). It is never sent to another service.
 
 With - or without KEY the key is read from standard input, from a terminal
-without showing it.`
+without showing it. A service may have several keys, told apart by --name; the
+one saved last is used (see mbl-cli api-key). With --keyring the operating
+system's keyring keeps the key, and the store only notes that.`
+
+type saveAPIKeyOptions struct {
+	name    string
+	keyring bool
+}
 
 func newSaveAPIKeyCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var opts saveAPIKeyOptions
+	cmd := &cobra.Command{
 		Use:     "save-api-key [KEY|-]",
 		Short:   "Check an API key and keep it",
 		Long:    saveAPIKeyLong,
@@ -44,13 +54,23 @@ func newSaveAPIKeyCommand(a *app) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.saveAPIKey(cmd.Context(), append(args, keyFromInput)[0])
+			return a.saveAPIKey(cmd.Context(), append(args, keyFromInput)[0], opts)
 		},
 	}
+	cmd.Flags().StringVar(&opts.name, "name", defaultKeyTag, "what to call the key: `NAME`")
+	cmd.Flags().BoolVar(&opts.keyring, "keyring", false, "keep the key in the operating system's keyring")
+	return cmd
 }
 
-func (a *app) saveAPIKey(ctx context.Context, given string) error {
-	key, err := a.newKey(ctx, given)
+func (a *app) saveAPIKey(ctx context.Context, given string, opts saveAPIKeyOptions) error {
+	if err := credstore.CheckName(opts.name); err != nil {
+		return usererr.Usage("--name: %w", err)
+	}
+	stores, err := a.stores()
+	if err != nil {
+		return err
+	}
+	key, err := a.newKey(ctx, stores, given)
 	if err != nil {
 		return err
 	}
@@ -58,10 +78,8 @@ func (a *app) saveAPIKey(ctx context.Context, given string) error {
 	if err != nil {
 		return err
 	}
-	stores, err := a.stores()
-	if err != nil {
-		return err
-	}
+	key.Name, key.Keyring = opts.name, opts.keyring
+	key.AccountID, key.Checked = account.ID, time.Now().Truncate(time.Second)
 	if err := stores.User.SaveAPIKey(ctx, key); err != nil {
 		return err
 	}
@@ -69,17 +87,19 @@ func (a *app) saveAPIKey(ctx context.Context, given string) error {
 		a.progress("hint: `mbl-cli save-api-key -` keeps the key out of your shell's history")
 	}
 	saved := struct {
+		Name      string `json:"name"`
 		URL       string `json:"url"`
 		AccountID string `json:"account_id"`
 		UserStore string `json:"user_store"`
-	}{key.URL, account.ID, stores.User.Path()}
+		Keyring   bool   `json:"keyring"`
+	}{key.Name, key.URL, account.ID, stores.User.Path(), key.Keyring}
 	return a.print(saved, func(w io.Writer) {
 		fmt.Fprintf(w, "Saved the API key for %s (account %s).\n", saved.URL, saved.AccountID)
 	})
 }
 
 // newKey is the key that the person gave, with the service it is for.
-func (a *app) newKey(ctx context.Context, given string) (credstore.APIKey, error) {
+func (a *app) newKey(ctx context.Context, stores *credstore.Stores, given string) (credstore.APIKey, error) {
 	url, err := a.serviceURL()
 	if err != nil {
 		return credstore.APIKey{}, err
@@ -91,8 +111,8 @@ func (a *app) newKey(ctx context.Context, given string) (credstore.APIKey, error
 	if err := checkKeyText(text); err != nil {
 		return credstore.APIKey{}, err
 	}
-	ca, err := a.newKeyCAFile(url)
-	return credstore.APIKey{Name: defaultKeyTag, URL: url, Key: secret.New(text), CAFile: ca}, err
+	ca, err := a.newKeyCAFile(stores, url)
+	return credstore.APIKey{URL: url, Key: secret.New(text), CAFile: ca}, err
 }
 
 func (a *app) keyText(ctx context.Context, given string) (string, error) {
@@ -107,8 +127,8 @@ func (a *app) keyText(ctx context.Context, given string) (string, error) {
 
 // newKeyCAFile is the CA file to use: the one named now, else the one that
 // serves for this service already.
-func (a *app) newKeyCAFile(url string) (string, error) {
-	saved, err := a.savedKey(url)
+func (a *app) newKeyCAFile(stores *credstore.Stores, url string) (string, error) {
+	saved, err := a.savedKey(stores, url)
 	if err != nil {
 		return "", err
 	}

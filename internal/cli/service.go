@@ -11,9 +11,6 @@ import (
 	"mbl/internal/usererr"
 )
 
-// defaultService is the original service.
-const defaultService = "https://api.us-east-1.mbedcloud.com"
-
 const (
 	envService = "MBED_CLOUD_SDK_HOST"
 	envKey     = "MBED_CLOUD_SDK_API_KEY"
@@ -35,12 +32,12 @@ func (a *app) stores() (*credstore.Stores, error) {
 
 // service makes a client of the service in use, with the key that belongs to
 // it. Nothing is sent yet.
-func (a *app) service(_ context.Context) (*cloudapi.Client, error) {
+func (a *app) service(ctx context.Context) (*cloudapi.Client, error) {
 	url, err := a.serviceURL()
 	if err != nil {
 		return nil, err
 	}
-	key, err := a.serviceKey(url)
+	key, err := a.serviceKey(ctx, url)
 	if err != nil {
 		return nil, err
 	}
@@ -71,48 +68,43 @@ func (a *app) serviceURL() (string, error) {
 		return "", err
 	}
 	chosen, err := stores.User.ChosenAPIKey()
-	if errors.Is(err, credstore.ErrNotFound) || err == nil && chosen.URL == "" {
-		return defaultService, nil
+	if errors.Is(err, credstore.ErrNotFound) {
+		return credstore.OriginalService, nil
 	}
 	return chosen.URL, err
 }
 
 // serviceKey is the key to use with the service at url: the environment's,
 // else the one saved for exactly this service.
-func (a *app) serviceKey(url string) (credstore.APIKey, error) {
-	saved, err := a.savedKey(url)
+func (a *app) serviceKey(ctx context.Context, url string) (credstore.APIKey, error) {
+	stores, err := a.stores()
 	if err != nil {
 		return credstore.APIKey{}, err
 	}
-	key := credstore.APIKey{URL: url, Key: saved.Key, CAFile: saved.CAFile}
+	key, err := a.savedKey(stores, url)
+	if err != nil {
+		return credstore.APIKey{}, err
+	}
 	if fromEnv := a.sys.Getenv(envKey); fromEnv != "" {
 		key.Key = secret.New(fromEnv)
+	} else if key, err = stores.User.Fetch(ctx, key); err != nil {
+		return credstore.APIKey{}, err
 	}
 	if key.Key.Empty() {
 		return credstore.APIKey{}, usererr.New(usererr.ExitFailure, "there is no API key for %s", url).
 			Because(errNoKey).
 			WithHint("`mbl-cli --api-url %s save-api-key -` saves one", url)
 	}
-	key.CAFile, err = a.caFile(saved.CAFile)
+	key.CAFile, err = a.caFile(key.CAFile)
 	return key, err
 }
 
-// savedKey is the key saved for the service at url; a zero one if there is
-// none. A key of the original tool belongs to the original service.
-func (a *app) savedKey(url string) (credstore.APIKey, error) {
-	stores, err := a.stores()
-	if err != nil {
-		return credstore.APIKey{}, err
-	}
+// savedKey is the key saved for the service at url; one with the URL alone if
+// there is none.
+func (a *app) savedKey(stores *credstore.Stores, url string) (credstore.APIKey, error) {
 	saved, err := stores.User.APIKeyFor(url)
-	if errors.Is(err, credstore.ErrNotFound) && url == defaultService {
-		saved, err = stores.User.ChosenAPIKey()
-		if saved.URL != "" {
-			return credstore.APIKey{}, nil
-		}
-	}
 	if errors.Is(err, credstore.ErrNotFound) {
-		return credstore.APIKey{}, nil
+		return credstore.APIKey{URL: url}, nil
 	}
 	return saved, err
 }

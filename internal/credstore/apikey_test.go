@@ -79,14 +79,14 @@ func TestTheOriginalsKeyIsChosen(t *testing.T) {
 	t.Run("alone", func(t *testing.T) {
 		write(t, config, `{"location": "x", "api_key": "ak_original"}`)
 		key, err := stores.User.ChosenAPIKey()
-		if err != nil || key.Key.Reveal() != "ak_original" || key.URL != "" {
+		if err != nil || key.Key.Reveal() != "ak_original" || key.URL != credstore.OriginalService {
 			t.Errorf("key %q for %q, %v", key.Key.Reveal(), key.URL, err)
 		}
 	})
 	t.Run("saved after one of ours", func(t *testing.T) {
 		write(t, config, `{"api_key": "ak_original", "mbl_api_keys": [{"name":"default","url":"https://one.example","key":"ak_ours"}]}`)
 		key, err := stores.User.ChosenAPIKey()
-		if err != nil || key.Key.Reveal() != "ak_original" || key.URL != "" {
+		if err != nil || key.Key.Reveal() != "ak_original" || key.URL != credstore.OriginalService {
 			t.Errorf("key %q for %q, %v", key.Key.Reveal(), key.URL, err)
 		}
 	})
@@ -133,5 +133,31 @@ func TestAnOpenUserStoreIsClosedBeforeASecretGoesIn(t *testing.T) {
 	save(t, stores, "https://one.example", "ak_one")
 	if got := mode(t, stores.User.Path()).Perm(); got != 0o700 {
 		t.Errorf("mode %o", got)
+	}
+}
+
+func TestTheOriginalsKeySurvivesThatOursIsSavedAndForgotten(t *testing.T) {
+	stores := open(t, t.TempDir())
+	config := filepath.Join(stores.User.Path(), "config.json")
+	write(t, config, `{"api_key": "ak_original"}`)
+	save(t, stores, "https://one.example", "ak_one")
+	if key, err := stores.User.APIKeyFor(credstore.OriginalService); err != nil || key.Key.Reveal() != "ak_original" {
+		t.Errorf("the original's key: %q, %v", key.Key.Reveal(), err)
+	}
+	if err := stores.User.ForgetAPIKey(t.Context(), "default", "https://one.example"); err != nil {
+		t.Fatal(err)
+	}
+	if readJSON(t, config)["api_key"] != "ak_original" {
+		t.Errorf("left: %s", read(t, config))
+	}
+}
+
+func TestOnlyThePublicPartOfAKeyIsItsID(t *testing.T) {
+	const id, hidden = "0190000000000000000000000000abcd", "SECRETSECRETSECRETSECRETSECRETSE"
+	whole := "ak_1" + strings.Repeat("M", 43) + id + hidden
+	for text, want := range map[string]string{whole: id, "": "", "ak_1short": "", whole + "x": "", "xx" + whole[2:]: ""} {
+		if got := (credstore.APIKey{Key: secret.New(text)}).ID(); got != want {
+			t.Errorf("the id of a key of %d bytes is %q", len(text), got)
+		}
 	}
 }
