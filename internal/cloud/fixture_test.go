@@ -259,3 +259,10 @@ func privateScalar(t *testing.T, developer *cloud.DeveloperCertificate) []byte {
 	}
 	return scalar
 }
+
+var errBroken = errors.New("broken")
+
+// brokenStore cannot be read.
+type brokenStore struct{ cloud.Store }
+
+func (brokenStore) FirstAccount(context.Context) (*cloud.Account, error) { return nil, errBroken }

@@ -66,13 +66,13 @@ type running struct {
 	key string // an administrator's
 }
 
-func command(t *testing.T, environment []string, arguments ...string) *exec.Cmd {
+func command(ctx context.Context, t *testing.T, environment []string, arguments ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := exec.CommandContext(t.Context(), self, arguments...)
+	made := exec.CommandContext(ctx, self, arguments...)
 	made.Env = append(os.Environ(), asProgram+"=1", "INVOCATION_ID=", "JOURNAL_STREAM=",
 		"GORACE=atexit_sleep_ms=0") // the race detector would wait a second at each exit
 	made.Env = append(made.Env, environment...)
@@ -83,7 +83,9 @@ func command(t *testing.T, environment []string, arguments ...string) *exec.Cmd 
 func run(t *testing.T, arguments ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	made := command(t, nil, arguments...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a service that should have refused to start
+	defer cancel()
+	made := command(ctx, t, nil, arguments...)
 	made.Stdout, made.Stderr = &out, &errs
 	err := made.Run()
 	var exit *exec.ExitError
@@ -105,7 +107,7 @@ func serve(t *testing.T, data string, more ...string) *running {
 func serveIn(t *testing.T, environment []string, data string, more ...string) *running {
 	t.Helper()
 	r := &running{t: t, data: data}
-	r.command = command(t, environment, append(append([]string{"serve", "--data", data}, anyPort...), more...)...)
+	r.command = command(t.Context(), t, environment, append(append([]string{"serve", "--data", data}, anyPort...), more...)...)
 	r.stdout, r.stderr = output(filepath.Join(t.TempDir(), "stdout")), output(filepath.Join(t.TempDir(), "stderr"))
 	r.command.Stdout, r.command.Stderr = r.stdout.open(t), r.stderr.open(t)
 	if err := r.command.Start(); err != nil {
