@@ -9,5 +9,6 @@ mkdir -p "$bin"
 temporary=$(mktemp -d "$bin/install.XXXXXX")
 trap 'rm -rf "$temporary"' EXIT
 echo "installing $name $version into .cache/bin (once)" >&2
-GOBIN=$temporary GOFLAGS= "${GO:-go}" install "$module@$version"
+GOBIN=$temporary GOFLAGS= "${GO:-go}" install "$module@$version" 2>"$temporary/log" ||
+    { cat "$temporary/log" >&2; exit 1; }
 mv "$temporary/$name" "$bin/$name-$version"

@@ -4,5 +4,6 @@
 set -eu
 go=${GO:-go}
 mkdir -p .cache/bin
+"$go" mod download # says nothing, unlike the commands that would do it on the way
 "$go" build -o .cache/bin/testreport ./scripts/testreport
 "$go" test -json "$@" | .cache/bin/testreport
