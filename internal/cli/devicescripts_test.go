@@ -64,6 +64,7 @@ func (d deviceTree) run(line string, stdin io.Reader, stdout, stderr io.Writer) 
 	}
 	places := strings.NewReplacer(
 		"/scratch/provisioning-certs", filepath.Join(string(d), "scratch", "provisioning-certs"),
+		"='/scratch'", "='"+filepath.Join(string(d), "scratch")+"'",
 		"/opt/arm/pelion-provisioning-util", filepath.Join(string(d), "util"))
 	command := exec.Command("/bin/sh", "-c", line)
 	command.Env = append(os.Environ(), "DEVICE_ROOT="+string(d), "PATH="+string(d)+":"+os.Getenv("PATH"))

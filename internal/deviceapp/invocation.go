@@ -29,6 +29,7 @@ const (
 	actionVersion
 	actionRun
 	actionStatus
+	actionCheckServer
 )
 
 // invocation is what the arguments ask for.
@@ -38,6 +39,7 @@ type invocation struct {
 	state       string // empty: the default
 	credentials string // empty: the default
 	json        bool
+	server      string // for check-server without credentials; may be empty
 	verbose     bool
 	lifetime    time.Duration // 0: as the server says
 	retryBase   time.Duration
@@ -54,6 +56,7 @@ func parse(name string, args []string) (invocation, error) {
 	flags.StringVar(&inv.state, "state", "", "")
 	flags.StringVar(&inv.credentials, "credentials", "", "")
 	flags.BoolVar(&inv.json, "json", false, "")
+	flags.StringVar(&inv.server, "server", "", "")
 	flags.BoolVarP(&inv.verbose, "verbose", "v", false, "")
 	flags.DurationVar(&inv.lifetime, "lifetime", 0, "")
 	flags.DurationVar(&inv.retryBase, "retry-base", device.DefaultRetryBase, "")
@@ -87,6 +90,8 @@ func chooseAction(name string, asked map[action]*bool, commands []string) (actio
 			chosen = append(chosen, actionRun)
 		case command == "status" && name != utilName:
 			chosen = append(chosen, actionStatus)
+		case command == "check-server" && name != utilName:
+			chosen = append(chosen, actionCheckServer)
 		default:
 			return actionNone, fmt.Errorf("unknown command %q", command)
 		}
@@ -99,8 +104,10 @@ func chooseAction(name string, asked map[action]*bool, commands []string) (actio
 
 func (inv invocation) check() error {
 	switch {
-	case inv.json && inv.action != actionStatus:
-		return errors.New("--json belongs to status")
+	case inv.json && inv.action != actionStatus && inv.action != actionCheckServer:
+		return errors.New("--json belongs to status and check-server")
+	case inv.server != "" && inv.action != actionCheckServer:
+		return errors.New("--server belongs to check-server")
 	case inv.lifetime != 0 && inv.lifetime < device.MinLifetime:
 		return fmt.Errorf("--lifetime is at least %v", device.MinLifetime)
 	case inv.retryBase <= 0 || inv.keepAlive <= 0:

@@ -18,7 +18,7 @@ const (
 	exitUsage   = 2
 )
 
-// Main runs the program and returns its exit code. ctx ends `run`.
+// Main runs the program and returns its exit code. ctx ends `run` and `check-server`.
 func Main(ctx context.Context, sys *iostreams.System) int {
 	inv, err := parse(sys.Name, sys.Args)
 	if err != nil {
@@ -35,6 +35,8 @@ func Main(ctx context.Context, sys *iostreams.System) int {
 		return pelionStatus(sys, inv)
 	case actionStatus:
 		return status(sys, inv)
+	case actionCheckServer:
+		return checkServer(ctx, sys, inv)
 	case actionRun:
 		return run(ctx, sys, inv)
 	case actionVersion:

@@ -197,6 +197,8 @@ func TestWrongUseShowsTheUsage(t *testing.T) {
 		{"pelion-provisioning-util", []string{"-provision"}, 2},
 		{"pelion-provisioning-util", []string{"run"}, 2},
 		{"pelion-provisioning-util", []string{"status"}, 2},
+		{"pelion-provisioning-util", []string{"check-server"}, 2},
+		{"mbl-device", []string{"run", "--server", "coaps://localhost:1"}, 2},
 		{"pelion-provisioning-util", []string{"--help"}, 0},
 		{"mbl-device", nil, 2},
 		{"mbl-device", []string{"run", "status"}, 2},

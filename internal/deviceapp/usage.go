@@ -20,11 +20,13 @@ Options:
 	deviceUsage = `Usage:
   mbl-device run [--lifetime DURATION] [--keep-alive DURATION] [--retry-base DURATION]
   mbl-device status [--json]
+  mbl-device check-server [--json] [--server URI]
   mbl-device [option]
 
 Commands:
   run                            Connect to the service and stay connected.
   status                         Say whether the device is provisioned and registered.
+  check-server                   Say whether the bootstrap server can be reached.
 
 Options:
   --provision                    Store the credentials in /scratch/provisioning-certs.
@@ -34,6 +36,7 @@ Options:
   --state DIR                    Keep the device's state here (default /var/lib/mbl-device).
   --credentials DIR              Read the credentials from here (default /scratch/provisioning-certs).
   --verbose                      With --get-pelion-status: show warnings too. With run: log more.
+  --server URI                   The server to try without credentials (coaps://HOST:PORT).
   --lifetime DURATION            Registration lifetime (default: what the server wrote, else 1h).
   --keep-alive DURATION          Time between signs of life (default 25s).
   --retry-base DURATION          Time before the first retry (default 10s).

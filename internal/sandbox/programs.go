@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"mbl/internal/sandbox/shell"
@@ -59,12 +60,20 @@ func devicePrograms(file, dir string) map[string]shell.Program {
 // would follow a path given with another flag to anywhere on the host.
 var deviceArguments = []string{
 	"--provision", "--get-pelion-status", "--help", "-h", "--version", "-V", "--verbose", "-v", "status", "--json",
+	"check-server",
+}
+
+// serverArgument names the server that check-server tries: an address, no path.
+const serverArgument = "--server="
+
+func isDeviceArgument(arg string) bool {
+	return slices.Contains(deviceArguments, arg) || strings.HasPrefix(arg, serverArgument)
 }
 
 func runDeviceProgram(ctx context.Context, file, dir string, args []string, stdio shell.Stdio) int {
 	name := path.Base(args[0])
 	for _, arg := range args[1:] {
-		if !slices.Contains(deviceArguments, arg) {
+		if !isDeviceArgument(arg) {
 			fmt.Fprintf(stdio.Err, "%s: %q is not for a virtual device\n", name, arg)
 			return usererr.ExitUsage
 		}

@@ -35,7 +35,7 @@ var systemDirs = []string{"/bin", "/sbin", "/usr/bin", "/usr/sbin"}
 
 func builtinCommand(name string) (command, bool) {
 	commands := map[string]command{
-		"cat": cat, "chmod": chmod, "cp": cp, "head": head, "hostname": hostname, "id": id, "ls": ls,
+		"cat": cat, "chmod": chmod, "cp": cp, "date": date, "head": head, "hostname": hostname, "id": id, "ls": ls,
 		"mkdir": mkdir, "mktemp": mktemp, "mv": mv, "rm": rm, "rmdir": rmdir, "scp": scp, "sh": sh,
 		"sha256sum": sha256sum, "sleep": sleep, "sync": syncDisks, "touch": touch, "uname": uname,
 		"wc": wc, "which": which, "whoami": whoami,
