@@ -44,10 +44,12 @@ func (a *app) explain(ctx context.Context, err error) *usererr.Error {
 
 // tell prints a failure on standard error: one line, how the command is used
 // if it was used wrongly, a hint, and with -v the causes.
+// A failure without words is the exit code of a command on the device.
 func (a *app) tell(cmd *cobra.Command, told *usererr.Error) {
-	if told.Message != "" {
-		fmt.Fprintf(a.sys.Err, "mbl-cli: %s\n", oneLine(told.Message))
+	if told.Message == "" {
+		return
 	}
+	fmt.Fprintf(a.sys.Err, "mbl-cli: %s\n", oneLine(told.Message))
 	hint := told.Hint
 	if told.Code == usererr.ExitUsage && cmd != nil {
 		fmt.Fprintf(a.sys.Err, "usage: %s\n", cmd.UseLine())

@@ -24,7 +24,7 @@ func rules() []rule {
 		failure = usererr.ExitFailure
 		usage   = usererr.ExitUsage
 	)
-	return append(deviceRules(), []rule{
+	return append(append(deviceRules(), copyRules()...), []rule{
 		{cloudapi.ErrUnauthorized, usererr.ExitKeyRefused, "the service refused the API key", "`mbl-cli save-api-key -` saves another; --api-url names another service"},
 		{cloudapi.ErrNotService, failure, "", "check --api-url; a network that wants a log-in first also answers like this"},
 		{cloudapi.ErrForbidden, failure, "", "the API key's group lacks the right, or a limit of the account is reached"},
@@ -42,6 +42,8 @@ func rules() []rule {
 		{credstore.ErrName, usage, "", "a name is at most 100 bytes without / and \\, and begins with neither . nor -"},
 		{credstore.ErrChanged, failure, "", "ask your team who changed it; if it was meant: `mbl-cli list-certificates --accept-changed NAME`"},
 		{credstore.ErrExists, failure, "", "choose another name; nothing was replaced"},
+		{credstore.ErrReadOnly, failure, "", "ask its owner for the right to write, or use another store: `mbl-cli store init --help`"},
+		{credstore.ErrGroup, failure, "", "name a group of this machine that you belong to; only a folder's owner can give it to a group"},
 		{credstore.ErrKeyring, failure, "", "it needs a desktop session with a keyring (GNOME Keyring, KWallet, Keychain); without --keyring the user store keeps the key, in a file that only you can read"},
 		{credstore.ErrBusy, failure, "", "if no other mbl-cli is running, delete that file"},
 		{credstore.ErrDamaged, failure, "", "restore the file or move it away"},

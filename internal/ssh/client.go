@@ -97,7 +97,11 @@ func (c *Client) Run(ctx context.Context, cmd Command) (int, error) {
 		return 0, c.startError(ctx, err)
 	}
 	defer session.Close()
-	session.Stdin, session.Stdout, session.Stderr = cmd.Stdin, cmd.Stdout, cmd.Stderr
+	session.Stdout, session.Stderr = cmd.Stdout, cmd.Stderr
+	input, err := feed(session, cmd.Stdin)
+	if err != nil {
+		return 0, c.startError(ctx, err)
+	}
 	ended := make(chan struct{})
 	defer close(ended)
 	go c.hangUpWith(ctx, session, ended)
@@ -105,7 +109,12 @@ func (c *Client) Run(ctx context.Context, cmd Command) (int, error) {
 	if err := session.Start(cmd.Line); err != nil {
 		return 0, c.startError(ctx, err)
 	}
-	return exitStatus(ctx, session.Wait())
+	input.start()
+	status, err := exitStatus(ctx, session.Wait())
+	if failed := input.failure(); failed != nil && ctx.Err() == nil {
+		return 0, fmt.Errorf("cannot pass the command's data on: %w", failed)
+	}
+	return status, err
 }
 
 // hangUpWith ends a command and its connection when ctx ends before the

@@ -1,0 +1,233 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	"mbl/internal/ssh"
+)
+
+// shellDevice reaches the device's files through the shell of the account,
+// with what POSIX and BusyBox have: ls, cat, tail, dd, chmod, mv, ln.
+type shellDevice struct {
+	digester
+	remoteNames
+}
+
+var _ device = (*shellDevice)(nil)
+
+// openShell makes sure that there is a shell.
+func openShell(ctx context.Context, conn *ssh.Client) (*shellDevice, error) {
+	d := &shellDevice{digester: digester{conn}}
+	var output bytes.Buffer
+	if err := d.run(ctx, "echo mbl", nil, &output); err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(output.String()) != "mbl" {
+		return nil, fmt.Errorf("%w: it offers no SFTP, and its shell answers %q", ssh.ErrExec, output.String())
+	}
+	return d, nil
+}
+
+func (d *shellDevice) way() string { return "shell" }
+
+// Close implements io.Closer. There is nothing to close.
+func (d *shellDevice) Close() error { return nil }
+
+// run runs a script; args are its $1, $2 and so on.
+func (d *shellDevice) run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer, args ...string) error {
+	line := "LC_ALL=C exec sh -c " + shellQuoted(script) + " sh"
+	for _, arg := range args {
+		line += " " + shellQuoted(arg)
+	}
+	var stderr limitedBuffer
+	exit, err := d.conn.Run(ctx, ssh.Command{Line: line, Stdin: stdin, Stdout: stdout, Stderr: &stderr})
+	if err != nil {
+		return err
+	}
+	if exit != 0 {
+		return shellError(exit, stderr.String())
+	}
+	return nil
+}
+
+// shellError understands what the tools say of a failed system call; the
+// words are those of the C library, in every one of them.
+func shellError(exit int, said string) error {
+	cause := fmt.Errorf("exit status %d: %s", exit, strings.TrimSpace(said))
+	for _, known := range []struct {
+		text string
+		name error
+	}{
+		{"No space left", ErrNoSpace},
+		{"quota exceeded", ErrNoSpace},
+		{"Read-only file system", ErrReadOnly},
+		{"ermission denied", ErrDenied},
+		{"not permitted", ErrDenied},
+		{"No such file", fs.ErrNotExist},
+		{"File exists", fs.ErrExist},
+		{"s a directory", ErrInTheWay},
+	} {
+		if strings.Contains(said, known.text) {
+			return &reason{known.name, cause}
+		}
+	}
+	return cause
+}
+
+// describe prints, for the name in $f, what ls says of it, its name and where
+// a link leads, each ended by a NUL. The dot keeps line ends that $() would
+// take away. ls shows a name last, so its first fields can be relied on.
+const describe = `describe() {
+	line=$(ls -ldn "$f") || exit
+	set -- $line
+	link=.
+	case $1 in l*) link=$(readlink "$f"; echo .) || exit ;; esac
+	printf '%s %s\0%s\0%s\0' "$1" "$5" "$f" "$link"
+}
+set -f
+`
+
+func (d *shellDevice) stat(ctx context.Context, name string) (entry, error) {
+	entries, err := d.describe(ctx, `f=$1/.
+[ -d "$f" ] || { f=$1; [ -L "$f" ] && { f=$(readlink -f "$f") || { echo "No such file" >&2; exit 1; }; }; }
+describe`, name)
+	if err != nil {
+		return entry{}, err
+	}
+	if len(entries) != 1 {
+		return entry{}, fmt.Errorf("%w: the device describes %d files in place of one", ssh.ErrExec, len(entries))
+	}
+	entries[0].name = path.Base(name)
+	return entries[0], nil
+}
+
+func (d *shellDevice) list(ctx context.Context, folder string) ([]entry, error) {
+	// Whoever may not read the folder sees no names and no error in a loop.
+	return d.describe(ctx, `cd "$1" && ls -a . >/dev/null || exit
+set +f
+for f in * .[!.]* ..?*; do
+	[ -e "$f" ] || [ -L "$f" ] || continue
+	f=./$f; set -f; describe; set +f
+done`, folder)
+}
+
+func (d *shellDevice) describe(ctx context.Context, script, name string) ([]entry, error) {
+	var output bytes.Buffer
+	if err := d.run(ctx, describe+script, nil, &output, name); err != nil {
+		return nil, err
+	}
+	return parseDescriptions(output.String())
+}
+
+// parseDescriptions reads what describe prints.
+func parseDescriptions(output string) ([]entry, error) {
+	fields := strings.Split(output, "\x00")
+	if len(fields)%3 != 1 || fields[len(fields)-1] != "" {
+		return nil, errDescription
+	}
+	var entries []entry
+	for i := 0; i+3 <= len(fields); i += 3 {
+		e, err := parseDescription(fields[i])
+		if err != nil {
+			return nil, err
+		}
+		e.name = strings.TrimPrefix(fields[i+1], "./")
+		if e.mode&fs.ModeSymlink != 0 {
+			e.target = strings.TrimSuffix(strings.TrimSuffix(fields[i+2], "."), "\n")
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+var errDescription = errors.New("the device describes its files in a way that cannot be understood")
+
+// parseDescription reads "-rw-r--r-- 123", as POSIX says ls -l writes it.
+func parseDescription(text string) (entry, error) {
+	letters, size, _ := strings.Cut(text, " ")
+	if len(letters) < 10 {
+		return entry{}, errDescription
+	}
+	types := map[byte]fs.FileMode{
+		'-': 0, 'd': fs.ModeDir, 'l': fs.ModeSymlink, 'p': fs.ModeNamedPipe, 's': fs.ModeSocket,
+		'b': fs.ModeDevice, 'c': fs.ModeDevice | fs.ModeCharDevice,
+	}
+	mode, known := types[letters[0]]
+	if !known {
+		mode = fs.ModeIrregular
+	}
+	for i, letter := range letters[1:10] {
+		if strings.ContainsRune("rwxst", letter) { // S and T: without the x below them
+			mode |= 1 << (8 - i)
+		}
+	}
+	e := entry{mode: mode}
+	if !mode.IsRegular() {
+		return e, nil // devices have two numbers in place of a size
+	}
+	var err error
+	if e.size, err = strconv.ParseInt(size, 10, 64); err != nil || e.size < 0 {
+		return entry{}, errDescription
+	}
+	return e, nil
+}
+
+func (d *shellDevice) mkdir(ctx context.Context, folder string) error {
+	return d.run(ctx, `mkdir -m 700 "$1"`, nil, nil, folder)
+}
+
+func (d *shellDevice) chmod(ctx context.Context, name string, mode fs.FileMode) error {
+	return d.run(ctx, `chmod "$2" "$1"`, nil, nil, name, octal(mode))
+}
+
+func octal(mode fs.FileMode) string { return fmt.Sprintf("%03o", mode.Perm()) }
+
+func (d *shellDevice) symlink(ctx context.Context, target, name string) error {
+	// The target is no file name here: nothing may be put before its dash.
+	return d.run(ctx, `if [ -L "$1" ]; then rm -f "$1" || exit; fi
+[ ! -e "$1" ] || { echo "File exists" >&2; exit 1; }
+ln -s -- "${2#=}" "$1"`, nil, nil, name, "="+target)
+}
+
+func (d *shellDevice) rename(ctx context.Context, from, to string) error {
+	return d.run(ctx, `[ ! -d "$2" ] || { echo "Is a directory" >&2; exit 1; }
+mv -f "$1" "$2"`, nil, nil, from, to)
+}
+
+func (d *shellDevice) remove(ctx context.Context, name string) error {
+	return d.run(ctx, `rm "$1"`, nil, nil, name)
+}
+
+func (d *shellDevice) read(ctx context.Context, name string, from int64, w io.Writer) error {
+	if from == 0 {
+		return d.run(ctx, `exec cat "$1"`, nil, w, name)
+	}
+	return d.run(ctx, `exec tail -c "+$2" "$1"`, nil, w, name, strconv.FormatInt(from+1, 10))
+}
+
+func (d *shellDevice) write(ctx context.Context, name string, at int64, mode fs.FileMode, r io.Reader) error {
+	script := `umask 077; : > "$1"`
+	if at > 0 { // POSIX: dd makes its output end where it begins to write
+		script = `umask 077; dd if=/dev/null of="$1" bs=1 seek="$3" 2>/dev/null`
+	}
+	return d.run(ctx, script+` && chmod "$2" "$1" && exec cat >> "$1"`, r, nil, name, octal(mode), strconv.FormatInt(at, 10))
+}
+
+// limitedBuffer keeps the beginning of what is written to it.
+type limitedBuffer struct{ bytes.Buffer }
+
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	const most = 4 << 10
+	if room := most - b.Len(); room > 0 {
+		b.Buffer.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}

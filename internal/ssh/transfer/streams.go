@@ -1,0 +1,57 @@
+package transfer
+
+import (
+	"context"
+	"io"
+)
+
+type readFunc func(p []byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
+type writeFunc func(p []byte) (int, error)
+
+func (f writeFunc) Write(p []byte) (int, error) { return f(p) }
+
+// stoppable is a reader that ends with ctx.
+func stoppable(ctx context.Context, r io.Reader) io.Reader {
+	return readFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	})
+}
+
+// counted is a reader that tells how much went through.
+func counted(r io.Reader, tell func(n int64)) io.Reader {
+	return readFunc(func(p []byte) (int, error) {
+		n, err := r.Read(p)
+		tell(int64(n))
+		return n, err
+	})
+}
+
+// countedWriter is a writer that ends with ctx and tells how much went through.
+func countedWriter(ctx context.Context, w io.Writer, tell func(n int64)) io.Writer {
+	return writeFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		n, err := w.Write(p)
+		tell(int64(n))
+		return n, err
+	})
+}
+
+// keepError is a writer whose first error is kept aside: a library that copies
+// does not tell which side it came from.
+func keepError(w io.Writer, first *error) io.Writer {
+	return writeFunc(func(p []byte) (int, error) {
+		n, err := w.Write(p)
+		if err != nil && *first == nil {
+			*first = err
+		}
+		return n, err
+	})
+}
