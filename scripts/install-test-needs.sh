@@ -14,8 +14,12 @@ dropbear dropbear-bin
 avahi-daemon avahi-daemon
 ip iproute2
 busybox busybox-static
-openssl openssl
 unshare util-linux
+sysctl procps
+openssl openssl
+cc gcc
+pkg-config pkg-config
+libssl-dev libssl-dev
 python3 python3-minimal' ;;
 race) wanted='
 cc gcc
@@ -36,6 +40,7 @@ have() {
     case $1 in
     # Debian's python3 has the module venv but not what it needs to make one.
     python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
+    libssl-dev) [ -e /usr/include/openssl/ssl.h ] ;;
     cc) command -v cc >/dev/null && [ -e /usr/include/stdlib.h ] ;;
     *) command -v "$1" >/dev/null 2>&1 ;;
     esac
