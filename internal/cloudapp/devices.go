@@ -10,6 +10,7 @@ import (
 	"mbl/internal/cloud"
 	"mbl/internal/cloud/lwm2m"
 	"mbl/internal/coap"
+	"mbl/internal/coap/openssl"
 	"mbl/internal/pki"
 )
 
@@ -19,8 +20,8 @@ type deviceServers struct {
 	bootstrap  *lwm2m.BootstrapServer
 	management *lwm2m.ManagementServer
 
-	bootstrapListener, managementListener *coap.Listener // nil: not served
-	bootstrapAddress, managementAddress   string
+	bootstrapPort, managementPort       *devicePort // nil: not served
+	bootstrapAddress, managementAddress string
 }
 
 var _ cloud.Connections = (*lwm2m.ManagementServer)(nil)
@@ -37,50 +38,53 @@ func (s *servers) listenDevices(options serveOptions) (err error) {
 	s.devices = devices
 	s.service.UseConnections(devices.management)
 	if options.bootstrap != "" {
-		devices.bootstrapListener, err = s.listenCoAP("--bootstrap", options.bootstrap, cloud.BootstrapAuthority, devices.bootstrap.VerifyPeer)
+		devices.bootstrapPort, err = s.listenCoAP("--bootstrap", options.bootstrap, cloud.BootstrapAuthority, devices.bootstrap.VerifyPeer, nil)
 		if err != nil {
 			return err
 		}
-		devices.bootstrapAddress = s.deviceAddress(devices.bootstrapListener.Addr())
+		devices.bootstrapAddress = s.deviceAddress(devices.bootstrapPort.addr())
 	}
 	if options.lwm2m != "" {
-		devices.managementListener, err = s.listenCoAP("--lwm2m", options.lwm2m, cloud.LwM2MAuthority, devices.management.VerifyPeer)
+		devices.managementPort, err = s.listenCoAP("--lwm2m", options.lwm2m, cloud.LwM2MAuthority, devices.management.VerifyPeer, s.sessions)
 		if err != nil {
 			return err
 		}
-		devices.managementAddress = s.deviceAddress(devices.managementListener.Addr())
+		devices.managementAddress = s.deviceAddress(devices.managementPort.addr())
+	}
+	if !openssl.Supported {
+		s.log.Info(withoutOpenSSL)
 	}
 	s.service.UseServers(cloud.Servers{Bootstrap: devices.bootstrapAddress, LwM2M: devices.managementAddress})
 	return nil
 }
 
-// listenCoAP opens a DTLS port with a certificate of the server's own
-// authority, valid for all time because devices may have no clock.
+// listenCoAP opens a port with a certificate of the server's own authority,
+// valid for all time because devices may have no clock. sessions may be nil:
+// devices bootstrap too seldom to resume anything.
 func (s *servers) listenCoAP(flag, address string, authority cloud.AuthorityName,
-	verify func(context.Context, *x509.Certificate) error,
-) (*coap.Listener, error) {
+	verify func(context.Context, *x509.Certificate) error, sessions openssl.SessionStore,
+) (*devicePort, error) {
 	certificate, err := s.service.ServerCertificate(authority, s.hosts, pki.DistantPast, pki.DistantFuture)
 	if err != nil {
 		return nil, err
 	}
-	listener, err := coap.Listen(address, coap.ListenConfig{
-		Certificate: certificate,
-		VerifyPeer:  verify,
-		Log:         s.log,
+	port, err := listenPort(address, openssl.ListenConfig{
+		ListenConfig: coap.ListenConfig{Certificate: certificate, VerifyPeer: verify, Log: s.log},
+		Sessions:     sessions,
 	})
 	if err != nil {
 		return nil, failure("cannot listen on %s: %w", address, err).
 			WithHint("%s names another address; port 0 takes a free port", flag)
 	}
-	return listener, nil
+	return port, nil
 }
 
 func (d *deviceServers) serve(ctx context.Context, running *errgroup.Group) {
-	if d.bootstrapListener != nil {
-		running.Go(func() error { return d.bootstrap.Serve(ctx, d.bootstrapListener) })
+	if d.bootstrapPort != nil {
+		d.bootstrapPort.serve(ctx, running, d.bootstrap.Serve)
 	}
-	if d.managementListener != nil {
-		running.Go(func() error { return d.management.Serve(ctx, d.managementListener) })
+	if d.managementPort != nil {
+		d.managementPort.serve(ctx, running, d.management.Serve)
 	}
 }
 
@@ -89,9 +93,9 @@ func (d *deviceServers) close() error {
 		return nil
 	}
 	var failed []error
-	for _, listener := range []*coap.Listener{d.bootstrapListener, d.managementListener} {
-		if listener != nil {
-			failed = append(failed, listener.Close())
+	for _, port := range []*devicePort{d.bootstrapPort, d.managementPort} {
+		if port != nil {
+			failed = append(failed, port.close())
 		}
 	}
 	return errors.Join(failed...)
@@ -99,10 +103,10 @@ func (d *deviceServers) close() error {
 
 // describe adds the servers' addresses to what run.json tells.
 func (d *deviceServers) describe(running *addresses) {
-	if d.bootstrapListener != nil {
+	if d.bootstrapPort != nil {
 		running.Bootstrap = "coaps://" + d.bootstrapAddress
 	}
-	if d.managementListener != nil {
+	if d.managementPort != nil {
 		running.LwM2M = "coaps://" + d.managementAddress
 	}
 }

@@ -23,6 +23,7 @@ func (f folder) sealKey() string  { return filepath.Join(f.path, "seal.key") }
 func (f folder) hosts() string    { return filepath.Join(f.path, "hosts") }
 func (f folder) run() string      { return filepath.Join(f.path, "run.json") }
 func (f folder) lock() string     { return filepath.Join(f.path, "serve.lock") }
+func (f folder) sessions() string { return filepath.Join(f.path, "sessions") }
 func (f folder) httpsCA() string  { return filepath.Join(f.path, "https-ca.pem") }
 
 // makeFolder makes the data folder, or closes one that is the service's own to

@@ -102,18 +102,20 @@ func (a *app) serve(ctx context.Context, options serveOptions) (err error) {
 	service := cloud.New(cloud.Config{
 		Store: memory, SealKey: sealKey, Limits: options.limits, Now: time.Now, Log: a.logger(),
 	})
-	return a.serveFrom(ctx, data, options, hosts, service)
+	return a.serveFrom(ctx, data, options, &servers{
+		service: service, metrics: newMetrics(), log: a.logger(), hosts: hosts,
+		sessions: data.openSessions(sealKey, a.logger()),
+	})
 }
 
 // serveFrom prepares the service, opens its servers and keeps them until ctx
 // ends or one of them fails.
-func (a *app) serveFrom(ctx context.Context, data folder, options serveOptions, hosts []string, service *cloud.Service) error {
-	servers := &servers{service: service, metrics: newMetrics(), log: a.logger(), hosts: hosts}
+func (a *app) serveFrom(ctx context.Context, data folder, options serveOptions, servers *servers) error {
 	defer servers.close()
 	if err := servers.listenHTTP(ctx, options); err != nil {
 		return err
 	}
-	if err := a.prepare(ctx, data, service, servers); err != nil {
+	if err := a.prepare(ctx, data, servers.service, servers); err != nil {
 		return err
 	}
 	if err := servers.listenDevices(options); err != nil {
@@ -122,14 +124,16 @@ func (a *app) serveFrom(ctx context.Context, data folder, options serveOptions, 
 	if err := servers.listenHTTPS(ctx, data, options); err != nil {
 		return err
 	}
-	warnAboutHost(servers.log, options, hosts)
+	warnAboutHost(servers.log, options, servers.hosts)
 
 	running, ctx := errgroup.WithContext(ctx)
 	servers.serve(ctx, running)
-	running.Go(func() error { return maintain(ctx, service, servers.log) })
+	running.Go(func() error { return maintain(ctx, servers.service, servers.log) })
+	running.Go(func() error { return servers.sessions.keep(ctx) })
 	if err := data.writeRun(servers.addresses()); err != nil {
 		servers.close()
-		return errors.Join(err, running.Wait())
+		running.Go(func() error { return err }) // ends the others
+		return running.Wait()
 	}
 	servers.log.Info("serving", "data", data.path, "addresses", servers.addresses())
 	<-ctx.Done()

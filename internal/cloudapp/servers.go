@@ -28,6 +28,7 @@ type servers struct {
 	httpServers           []*http.Server
 	ca                    string // file with the CA of https
 	devices               *deviceServers
+	sessions              *sessionFile
 }
 
 const (

@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"mbl/internal/cloud"
@@ -42,6 +43,7 @@ func (r recordedMessage) parse(t *testing.T) *coap.Message {
 type recordedConnection struct {
 	role        string
 	certificate *x509.Certificate // its subject alone
+	resumed     bool
 	messages    []recordedMessage
 }
 
@@ -66,7 +68,11 @@ func readRecording(t *testing.T, name string, until float64) *recording {
 	current := map[string]*recordedConnection{}
 	for _, line := range lines.FindAllString(string(text), -1) {
 		if match := connectionLine.FindStringSubmatch(line); match != nil && before(match[1], until) {
-			c := &recordedConnection{role: match[2], certificate: subject(match[3])}
+			c := &recordedConnection{
+				role:        match[2],
+				certificate: subject(match[3]),
+				resumed:     strings.Contains(match[3], "reused True"),
+			}
 			current[c.role] = c
 			r.connections = append(r.connections, c)
 		}

@@ -22,11 +22,7 @@ import (
 // Two things differ from the recordings on purpose: we always delete /0 first,
 // and never write /1.
 func TestRecordedClients(t *testing.T) {
-	for name, c := range map[string]struct {
-		recording  string
-		until      float64 // seconds; later the test server does what ours never would
-		bootstraps []string
-	}{
+	for name, r := range map[string]recordedRun{
 		"4.13 over UDP":                   {"u1-restart-nocid-ignore", 85, []string{""}},
 		"4.13 over UDP, connection id":    {"u6-nat-cid", 900, []string{""}},
 		"4.13 over UDP, client restarted": {"u8-clientrestart-cid", 900, []string{""}},
@@ -44,20 +40,46 @@ func TestRecordedClients(t *testing.T) {
 		"4.1.0 after its server's loss":    {"m8-mbl41-lost-unk", 900, []string{""}},
 		"4.1.0 updating itself":            {"l1-good", 30, []string{""}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			recorded := readRecording(t, c.recording, c.until)
-			service := &fakeService{grants: recorded.grants(t), decisions: recorded.decisions(t)}
-			servers := newServers(t, service)
-			for _, connection := range recorded.connections {
-				servers.replay(connection)
-			}
-			servers.stop()
-			service.checkBootstraps(t, c.bootstraps)
-			if len(service.decisions) > 0 {
-				t.Errorf("%d requests of the client did not reach the service", len(service.decisions))
-			}
-		})
+		t.Run(name, func(t *testing.T) { r.play(t, inMemory) })
 	}
+}
+
+// recordedRun is a recording to be played.
+type recordedRun struct {
+	recording  string
+	until      float64  // seconds; later the test server does what ours never would
+	bootstraps []string // the iep of each
+}
+
+// wire makes a connection as the recorded one was made.
+type wire func(*recordedConnection) (client, server coap.Conn)
+
+func inMemory(c *recordedConnection) (client, server coap.Conn) {
+	clientEnd, serverEnd := coaptest.Pipe()
+	serverEnd.Peer = c.certificate
+	return clientEnd, serverEnd
+}
+
+func (r recordedRun) play(t *testing.T, over wire) {
+	t.Helper()
+	service := playRecording(t, r.recording, r.until, over)
+	service.checkBootstraps(t, r.bootstraps)
+	if len(service.decisions) > 0 {
+		t.Errorf("%d requests of the client did not reach the service", len(service.decisions))
+	}
+}
+
+// playRecording plays all connections and returns what the service saw.
+func playRecording(t *testing.T, name string, until float64, over wire) *fakeService {
+	t.Helper()
+	recorded := readRecording(t, name, until)
+	service := &fakeService{grants: recorded.grants(t), decisions: recorded.decisions(t)}
+	servers := newServers(t, service)
+	for _, connection := range recorded.connections {
+		servers.replay(connection, over)
+	}
+	servers.stop()
+	return service
 }
 
 // Recordings of other matters, for what bootstraps and registrations they hold.
@@ -67,13 +89,7 @@ func TestMoreRecordedClients(t *testing.T) {
 		"m7-mbl41-lost", "o3-life", "s1-life60-tcp", "t1-tcp-kept", "t2-tcp-lost", "u3-restart-cid-ignore", "u4-restart-cid-alert",
 	} {
 		t.Run(name, func(t *testing.T) {
-			recorded := readRecording(t, name, 9000)
-			service := &fakeService{grants: recorded.grants(t), decisions: recorded.decisions(t)}
-			servers := newServers(t, service)
-			for _, connection := range recorded.connections {
-				servers.replay(connection)
-			}
-			servers.stop()
+			service := playRecording(t, name, 9000, inMemory)
 			if len(service.grants) > 0 || len(service.decisions) > 0 || len(service.finished) == 0 || len(service.aborted) > 0 {
 				t.Errorf("%d bootstraps and %d registrations did not happen; finished %q, aborted %q",
 					len(service.grants), len(service.decisions), service.finished, service.aborted)
@@ -126,10 +142,13 @@ func newServers(t *testing.T, service *fakeService) *servers {
 	return s
 }
 
-// connect makes a connection to one of the servers.
+// connect makes a connection in memory to one of the servers.
 func (s *servers) connect(role string, c *recordedConnection) *player {
-	client, server := coaptest.Pipe()
-	server.Peer = c.certificate
+	return s.connectOver(inMemory, role, c)
+}
+
+func (s *servers) connectOver(over wire, role string, c *recordedConnection) *player {
+	client, server := over(c)
 	p := &player{
 		servers: s, t: s.t, conn: client,
 		ended: make(chan struct{}),
@@ -159,9 +178,9 @@ func (p *player) leave() {
 }
 
 // replay plays one connection to its end.
-func (s *servers) replay(c *recordedConnection) {
+func (s *servers) replay(c *recordedConnection, over wire) {
 	s.t.Helper()
-	p := s.connect(c.role, c)
+	p := s.connectOver(over, c.role, c)
 	for _, recorded := range c.messages {
 		switch m := recorded.parse(s.t); {
 		case p.skips(m):
@@ -183,7 +202,7 @@ func (s *servers) replay(c *recordedConnection) {
 type player struct {
 	*servers
 	t        *testing.T
-	conn     *coaptest.Conn
+	conn     coap.Conn
 	deviceID string // empty: the bootstrap server
 	ended    chan struct{}
 	asking   sync.WaitGroup // requests to the device

@@ -41,7 +41,7 @@ func (s *servers) arrive(role string, handler coap.Handler) *device {
 		_ = session.Close()
 		<-served
 	})
-	return &device{s.t, session, p.conn, p.ended}
+	return &device{s.t, session, p.conn.(*coaptest.Conn), p.ended}
 }
 
 // ask sends a request such as "POST /rd?ep=x" and returns the answer.

@@ -12,7 +12,7 @@ import (
 // Signatures and keys have rare encodings, with zeros in front; each handshake
 // has new ones, and here new certificates, too.
 func TestHundredsOfHandshakes(t *testing.T) {
-	s := newSite(t, ListenConfig{Sessions: newMemory()})
+	s := newSite(t, ListenConfig{Sessions: NewMemory(100)})
 	const clients, each = 4, 100
 	var working sync.WaitGroup
 	for range clients {
@@ -53,7 +53,7 @@ func TestConnectionsLeaveNothingInOpenSSLsMemory(t *testing.T) {
 		}
 		return nil
 	})
-	cfg.Sessions = newMemory()
+	cfg.Sessions = NewMemory(100)
 	s := newSite(t, cfg)
 	for _, fail = range []bool{false, true, false} {
 		for _, s.dial.Suite = range []Suite{CCM8, GCM} {

@@ -108,7 +108,7 @@ func TestRefusedClientIsToldWhy(t *testing.T) {
 				return nil
 			})
 			cfg.Alert = c.choose
-			cfg.Sessions = newMemory()
+			cfg.Sessions = NewMemory(100)
 			s := newSite(t, cfg)
 			for _, s.dial.Suite = range []Suite{CCM8, GCM} {
 				_, err := Dial(limit(t), s.address(), s.dial)
@@ -116,7 +116,7 @@ func TestRefusedClientIsToldWhy(t *testing.T) {
 					t.Errorf("got %v, want an alert %q", err, c.want)
 				}
 			}
-			if n := cfg.Sessions.(*memory).size(); n != 0 {
+			if n := cfg.Sessions.(*Memory).size(); n != 0 {
 				t.Errorf("%d sessions were kept", n)
 			}
 			s.dial.Certificate = s.device(t, "another device")

@@ -106,7 +106,7 @@ func TestOpenSSLConnects(t *testing.T) {
 
 func TestOpenSSLResumesByIDAlsoAfterARestart(t *testing.T) {
 	s := newAuthorities(t)
-	cfg := ListenConfig{Sessions: newMemory()}
+	cfg := ListenConfig{Sessions: NewMemory(100)}
 	cfg.Certificate = s.server(t)
 	s.listener = listen(t, "127.0.0.1:0", cfg)
 	files := s.files(t)

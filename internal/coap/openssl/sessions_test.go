@@ -23,7 +23,7 @@ func TestSessionIsResumedAlsoAfterARestart(t *testing.T) {
 	for _, suite := range []Suite{CCM8, GCM} {
 		t.Run(suite.String(), func(t *testing.T) {
 			s := newAuthorities(t)
-			cfg := ListenConfig{Sessions: newMemory()}
+			cfg := ListenConfig{Sessions: NewMemory(100)}
 			cfg.Certificate = s.server(t)
 			s.listener = listen(t, "127.0.0.1:0", cfg)
 			s.dial.Suite = suite
@@ -54,11 +54,11 @@ func TestSessionIsResumedAlsoAfterARestart(t *testing.T) {
 
 func TestLostSessionMakesAFullHandshake(t *testing.T) {
 	s := newAuthorities(t)
-	cfg := ListenConfig{Sessions: newMemory()}
+	cfg := ListenConfig{Sessions: NewMemory(100)}
 	cfg.Certificate = s.server(t)
 	s.listener = listen(t, "127.0.0.1:0", cfg)
 	first, _ := s.connect(t)
-	cfg.Sessions = newMemory()
+	cfg.Sessions = NewMemory(100)
 	s.restart(t, cfg)
 	s.dial.Resume = first.Session()
 	client, server := s.connect(t)
@@ -80,7 +80,7 @@ func TestNothingIsResumedWithoutAStore(t *testing.T) {
 
 // No certificate is sent when a session is resumed.
 func TestRevokedClientGetsInByNoSession(t *testing.T) {
-	sessions := newMemory()
+	sessions := NewMemory(100)
 	revoked := false
 	cfg := verifying(func(*x509.Certificate) error {
 		if revoked {
@@ -109,7 +109,7 @@ func TestRevokedSessionStillLetsANewCertificateIn(t *testing.T) {
 		}
 		return nil
 	})
-	sessions := newMemory()
+	sessions := NewMemory(100)
 	s := newSite(t, ListenConfig{Sessions: sessions})
 	first, _ := s.connect(t)
 
@@ -124,7 +124,7 @@ func TestRevokedSessionStillLetsANewCertificateIn(t *testing.T) {
 }
 
 func TestSessionsExpire(t *testing.T) {
-	s := newSite(t, ListenConfig{Sessions: newMemory(), SessionLifetime: time.Second})
+	s := newSite(t, ListenConfig{Sessions: NewMemory(100), SessionLifetime: time.Second})
 	first, _ := s.connect(t)
 	s.dial.Resume = first.Session()
 	for limit := limit(t); limit.Err() == nil; time.Sleep(200 * time.Millisecond) {
@@ -139,7 +139,7 @@ func TestSessionsExpire(t *testing.T) {
 }
 
 func TestSessionOfABrokenConnectionIsNotResumed(t *testing.T) {
-	sessions := newMemory()
+	sessions := NewMemory(100)
 	s := newSite(t, ListenConfig{Sessions: sessions})
 	client, server := s.connect(t)
 	if sessions.size() != 1 {
@@ -159,7 +159,7 @@ func TestSessionOfABrokenConnectionIsNotResumed(t *testing.T) {
 
 // A session of the short suite would bring the suite along.
 func TestOriginalClientsSessionIsOfNoUseToOthers(t *testing.T) {
-	s := newSite(t, ListenConfig{Sessions: newMemory()})
+	s := newSite(t, ListenConfig{Sessions: NewMemory(100)})
 	first, _ := s.connect(t)
 	s.dial.Resume, s.dial.Suite = first.Session(), GCM
 	if client, err := Dial(limit(t), s.address(), s.dial); err == nil && client.Resumed() {
@@ -173,7 +173,7 @@ func TestStoresTroubleKeepsNobodyOut(t *testing.T) {
 		"with rubbish": rubbish{failing{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, ListenConfig{Sessions: newMemory()})
+			s := newSite(t, ListenConfig{Sessions: NewMemory(100)})
 			first, _ := s.connect(t)
 			cfg := ListenConfig{Sessions: store}
 			cfg.Certificate = s.server(t)

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -143,35 +142,7 @@ func (s *site) socket(t *testing.T) *net.TCPConn {
 	return socket.(*net.TCPConn)
 }
 
-// memory is a SessionStore.
-type memory struct {
-	mu       sync.Mutex
-	sessions map[string][]byte
-}
-
-func newMemory() *memory { return &memory{sessions: map[string][]byte{}} }
-
-func (m *memory) Session(_ context.Context, id []byte) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.sessions[string(id)], nil
-}
-
-func (m *memory) SaveSession(_ context.Context, id, session []byte, _ time.Time) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.sessions[string(id)] = session
-	return nil
-}
-
-func (m *memory) DeleteSession(_ context.Context, id []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.sessions, string(id))
-	return nil
-}
-
-func (m *memory) size() int {
+func (m *Memory) size() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.sessions)
