@@ -23,11 +23,16 @@ var errNoKey = errors.New("there is no API key for the service")
 
 // stores opens the user store and the team store.
 func (a *app) stores() (*credstore.Stores, error) {
-	home, err := a.home()
+	cfg, err := a.storesConfig()
 	if err != nil {
 		return nil, err
 	}
-	return credstore.Open(credstore.Config{Home: home, StoresFile: a.sys.Getenv(envStores)})
+	return credstore.Open(cfg)
+}
+
+func (a *app) storesConfig() (credstore.Config, error) {
+	home, err := a.home()
+	return credstore.Config{Home: home, StoresFile: a.sys.Getenv(envStores)}, err
 }
 
 // service makes a client of the service in use, with the key that belongs to

@@ -26,6 +26,7 @@ var (
 	ErrDamaged  = errors.New("damaged")                     // not what this file should be: bad JSON, too large, a link, a pipe …
 	ErrChanged  = errors.New("changed since its first use") // the pinned hash differs
 	ErrBusy     = errors.New("in use by another process")
+	ErrReadOnly = errors.New("you may not write into the store")
 	ErrKeyring  = errors.New("the operating system's keyring cannot be used")
 )
 

@@ -15,45 +15,47 @@ import (
 
 // LoadDeveloper reads a developer certificate for use. Its first use is
 // remembered; if it has been changed since, the error matches ErrChanged.
-func (s *Stores) LoadDeveloper(ctx context.Context, name string) (*credential.Developer, error) {
-	vars, err := s.use(ctx, KindDeveloper, name)
+func (s *Stores) LoadDeveloper(ctx context.Context, name string) (dev *credential.Developer, err error) {
+	err = s.use(ctx, KindDeveloper, name, func(vars map[string][]byte) (err error) {
+		dev, err = credential.DeveloperFromVariables(vars)
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	dev, err := credential.DeveloperFromVariables(vars)
-	if err != nil {
-		return nil, cannotLoad(KindDeveloper, name, err)
 	}
 	return dev, nil
 }
 
 // LoadUpdate reads an update certificate for use, as LoadDeveloper does.
-func (s *Stores) LoadUpdate(ctx context.Context, name string) (*credential.Update, error) {
-	vars, err := s.use(ctx, KindUpdate, name)
+func (s *Stores) LoadUpdate(ctx context.Context, name string) (update *credential.Update, err error) {
+	err = s.use(ctx, KindUpdate, name, func(vars map[string][]byte) (err error) {
+		update, err = credential.UpdateFromVariables(vars)
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	update, err := credential.UpdateFromVariables(vars)
-	if err != nil {
-		return nil, cannotLoad(KindUpdate, name, err)
 	}
 	return update, nil
 }
 
 // use reads an entry that must hold variables of this kind, as they were at
-// their first use.
-func (s *Stores) use(ctx context.Context, kind Kind, name string) (map[string][]byte, error) {
+// their first use. One that is not whole is not remembered: the rest of it may
+// still be on its way here.
+func (s *Stores) use(ctx context.Context, kind Kind, name string, parse func(map[string][]byte) error) error {
 	vars, err := s.Team.readEntry(name)
 	if err == nil && !kind.in(vars) {
 		err = ErrNotFound
 	}
 	if err == nil {
+		err = parse(vars)
+	}
+	if err == nil {
 		err = s.checkPin(ctx, kind, name, pinOf(kind, vars))
 	}
 	if err != nil {
-		return nil, cannotLoad(kind, name, err)
+		return cannotLoad(kind, name, err)
 	}
-	return vars, nil
+	return nil
 }
 
 func cannotLoad(kind Kind, name string, err error) error {
@@ -207,10 +209,15 @@ func (t *TeamStore) removeEntry(name string) error {
 		return err
 	}
 	defer store.Close()
-	if err := t.checkFolder(store, name); err != nil {
+	doc, certs, err := t.readCerts()
+	if err != nil {
 		return err
 	}
-	doc, certs, err := t.readCerts()
+	err = t.checkFolder(store, name)
+	if _, named := certs[name]; named && errors.Is(err, ErrNotFound) {
+		delete(certs, name)
+		return t.writeCerts(doc, certs)
+	}
 	if err != nil {
 		return err
 	}

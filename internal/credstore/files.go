@@ -34,6 +34,9 @@ func makeFolder(path string, mode fs.FileMode) error {
 
 // readFile reads a regular file of at most limit bytes.
 func readFile(path string, limit int64) ([]byte, error) {
+	if err := checkRegular(path, os.Stat); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(path, readOnly, 0)
 	if err != nil {
 		return nil, err
@@ -44,12 +47,24 @@ func readFile(path string, limit int64) ([]byte, error) {
 
 // readInside is readFile below a root; a link is not followed out of it.
 func readInside(root *os.Root, name string, limit int64) ([]byte, error) {
+	if err := checkRegular(name, root.Stat); err != nil {
+		return nil, err
+	}
 	f, err := root.OpenFile(name, readOnly, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	return readRegular(f, filepath.Join(root.Name(), name), limit)
+}
+
+// checkRegular keeps a device from being opened: that alone may do something.
+func checkRegular(path string, stat func(string) (fs.FileInfo, error)) error {
+	info, err := stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return damaged(path, "it is not a regular file")
+	}
+	return err
 }
 
 // readOnly opens without waiting: a pipe in place of a file would block.

@@ -1,7 +1,9 @@
 package credstore
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 )
@@ -49,8 +51,8 @@ func namesIn(root *os.Root) ([]string, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
+	names, err := dir.Readdirnames(maxNames + 1)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("cannot list %s: %w", root.Name(), err)
 	}
 	if len(names) > maxNames {

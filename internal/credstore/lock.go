@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -24,7 +25,7 @@ const (
 // lock that can be relied on. What a killed process left behind is removed
 // before work begins.
 func locked(ctx context.Context, dir string, work func() error) (err error) {
-	path := filepath.Join(dir, lockFile)
+	path := lockPath(dir)
 	if err := takeLock(ctx, path, lockAbandoned); err != nil {
 		return err
 	}
@@ -38,6 +39,8 @@ func locked(ctx context.Context, dir string, work func() error) (err error) {
 	}
 	return work()
 }
+
+func lockPath(dir string) string { return filepath.Join(dir, lockFile) }
 
 // takeLock waits for the lock. One that stays unchanged for as long as
 // abandoned says is taken away.
@@ -71,6 +74,9 @@ func takeLock(ctx context.Context, path string, abandoned time.Duration) error {
 
 func createLock(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, secretMode)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("%w: %s: %w", ErrReadOnly, filepath.Dir(path), err)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot lock the store: %w", err)
 	}

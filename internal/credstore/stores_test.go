@@ -5,35 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"mbl/internal/credstore"
 )
-
-func TestFirstUseMakesTheStoresWithTheirRights(t *testing.T) {
-	for _, umask := range []int{0o000, 0o022, 0o077} {
-		home := t.TempDir()
-		old := syscall.Umask(umask)
-		stores := open(t, home)
-		syscall.Umask(old)
-
-		places := readJSON(t, filepath.Join(home, ".mbl-stores.json"))
-		user, team := filepath.Join(home, ".mbl-store/user"), filepath.Join(home, ".mbl-store/team")
-		if places["user"] != user || places["team"] != team || len(places) != 2 {
-			t.Errorf("umask %o: the stores file says %v", umask, places)
-		}
-		if stores.User.Path() != user || stores.Team.Path() != team {
-			t.Errorf("opened %s and %s", stores.User.Path(), stores.Team.Path())
-		}
-		if got := mode(t, user).Perm(); got != 0o700 {
-			t.Errorf("umask %o: user store has mode %o", umask, got)
-		}
-		if got := mode(t, team).Perm(); got != 0o760 {
-			t.Errorf("umask %o: team store has mode %o", umask, got)
-		}
-	}
-}
 
 func TestAStoreThatExistsKeepsItsRights(t *testing.T) {
 	home := t.TempDir()
@@ -112,17 +87,6 @@ func TestADamagedStoresFileIsRefusedByName(t *testing.T) {
 func TestAFolderInPlaceOfAFileIsDamage(t *testing.T) {
 	home := t.TempDir()
 	write(t, filepath.Join(home, ".mbl-stores.json", "x"), "")
-	if _, err := credstore.Open(credstore.Config{Home: home}); !errors.Is(err, credstore.ErrDamaged) {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestAPipeInPlaceOfAFileDoesNotBlock(t *testing.T) {
-	home := t.TempDir()
-	file := filepath.Join(home, ".mbl-stores.json")
-	if err := syscall.Mkfifo(file, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	if _, err := credstore.Open(credstore.Config{Home: home}); !errors.Is(err, credstore.ErrDamaged) {
 		t.Errorf("error %v", err)
 	}

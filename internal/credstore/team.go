@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,8 @@ import (
 const (
 	maxEntryFiles    = 256
 	maxVariable      = 64 << 10 // bytes
+	maxEntry         = 64 << 10 // bytes of all variables together; a true entry has about 4 KiB
+	maxListed        = 64 << 20 // bytes of all entries together
 	variableFileType = ".bin"
 )
 
@@ -71,28 +74,68 @@ func (s *Stores) List() ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := s.Team.entryNames()
+	entries, err := s.Team.list(known[s.Team.dir])
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the team store: %w", err)
-	}
-	entries := make([]Entry, 0, len(names))
-	for _, name := range names {
-		entries = append(entries, s.Team.look(name, known[s.Team.dir]))
 	}
 	return entries, nil
 }
 
-func (t *TeamStore) look(name string, known map[string]string) Entry {
+// list reads every entry that has a folder or is named in config.json.
+func (t *TeamStore) list(known map[string]string) ([]Entry, error) {
+	names, err := t.entryNames()
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]Entry, 0, len(names))
+	size := 0
+	for _, name := range names {
+		entry, read := t.look(name, known)
+		if size += read; size > maxListed {
+			return nil, damaged(t.dir, "its entries hold more than %d bytes", maxListed)
+		}
+		entries = append(entries, entry)
+	}
+	for _, name := range t.namedWithoutFolder(names) {
+		entries = append(entries, Entry{Name: name, Problem: &FileError{
+			Path:    filepath.Join(t.dir, name),
+			Problem: configFile + " names it, but its folder is missing: is the store still being copied here?",
+		}})
+	}
+	slices.SortStableFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+	return entries, nil
+}
+
+// namedWithoutFolder are the names in config.json that have no folder. A
+// config.json that cannot be read names nothing: entries are read without it.
+func (t *TeamStore) namedWithoutFolder(folders []string) []string {
+	_, certs, err := t.readCerts()
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(sortedNames(certs), func(name string) bool {
+		_, found := slices.BinarySearch(folders, name)
+		return found || CheckName(name) != nil
+	})
+}
+
+func sortedNames(certs map[string][]string) []string { return slices.Sorted(maps.Keys(certs)) }
+
+// look reads one entry, and says how many bytes that were.
+func (t *TeamStore) look(name string, known map[string]string) (entry Entry, size int) {
 	vars, err := t.readEntry(name)
 	if err != nil {
-		return Entry{Name: name, Problem: err}
+		return Entry{Name: name, Problem: err}, 0
 	}
-	entry := newEntry(name, vars)
+	entry = newEntry(name, vars)
 	for _, kind := range kinds() {
 		pin := known[pinName(kind, name)]
 		entry.Changed = entry.Changed || (pin != "" && pin != pinOf(kind, vars))
 	}
-	return entry
+	for _, data := range vars {
+		size += len(data)
+	}
+	return entry, size
 }
 
 // newEntry makes out of an entry's files what they are.
@@ -175,7 +218,7 @@ func readVariables(entry *os.Root) (map[string][]byte, error) {
 	if len(files) > maxEntryFiles {
 		return nil, damaged(entry.Name(), "it holds more than %d files", maxEntryFiles)
 	}
-	vars := map[string][]byte{}
+	vars, size := map[string][]byte{}, 0
 	for _, file := range files {
 		name, ok := strings.CutSuffix(file, variableFileType)
 		if !ok || !(KindDeveloper.has(name) || KindUpdate.has(name)) {
@@ -183,6 +226,9 @@ func readVariables(entry *os.Root) (map[string][]byte, error) {
 		}
 		if vars[name], err = readVariable(entry, file); err != nil {
 			return nil, err
+		}
+		if size += len(vars[name]); size > maxEntry {
+			return nil, damaged(entry.Name(), "it holds more than %d bytes", maxEntry)
 		}
 	}
 	return vars, nil
