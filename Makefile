@@ -15,7 +15,11 @@ help: ## list the targets
 
 build: ## build the four programs into bin/
 	@version=$$(git describe --always --dirty 2>/dev/null || echo devel); \
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X mbl/internal/buildinfo.version=$$version" -o bin/ ./cmd/...
+	flags="-X mbl/internal/buildinfo.version=$$version"; \
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$$flags" -o bin/ ./cmd/... && \
+	case $$(sh scripts/openssl-tag.sh) in \
+	openssl) $(GO) build -tags openssl,netgo,osusergo -trimpath -ldflags "$$flags" -o bin/ ./cmd/mbl-cloud ;; \
+	esac
 
 demo: build ## from nothing to a registered device, on this machine, under a minute
 	@bin/mbl-sandbox demo
@@ -32,15 +36,16 @@ test-fast: ## the tests of the packages alone: no programs, no network namespace
 	@sh scripts/test.sh . ./internal/... ./cmd/... ./scripts/...
 
 lint: .cache/bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## formatting, vet, static analysis, the walls between packages
-	@$(GO) vet ./...
-	@.cache/bin/golangci-lint-$(GOLANGCI_LINT_VERSION) run
+	@tag=$$(sh scripts/openssl-tag.sh); \
+	$(GO) vet ./... && $(GO) vet -tags "$$tag" ./... && \
+	.cache/bin/golangci-lint-$(GOLANGCI_LINT_VERSION) run --build-tags "interop$${tag:+,$$tag}"
 
 format: .cache/bin/gofumpt-$(GOFUMPT_VERSION) ## format the code the way lint wants it
 	@.cache/bin/gofumpt-$(GOFUMPT_VERSION) -w bench cmd e2e internal interop scripts *.go
 
 race: ## the packages' tests under the race detector
 	@sh scripts/install-test-needs.sh race
-	@CGO_ENABLED=1 sh scripts/test.sh -race ./internal/... ./scripts/...
+	@CGO_ENABLED=1 sh scripts/test.sh -race -tags "$$(sh scripts/openssl-tag.sh)" ./internal/... ./scripts/...
 
 fuzz: ## run every fuzz target for FUZZTIME each
 	@sh scripts/fuzz.sh $(FUZZTIME)

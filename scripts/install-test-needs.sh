@@ -23,6 +23,8 @@ libssl-dev libssl-dev
 python3 python3-minimal' ;;
 race) wanted='
 cc gcc
+pkg-config pkg-config
+libssl-dev libssl-dev
 openssl openssl' ;;
 interop) wanted='
 python3 python3-minimal
@@ -40,7 +42,7 @@ have() {
     case $1 in
     # Debian's python3 has the module venv but not what it needs to make one.
     python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
-    libssl-dev) [ -e /usr/include/openssl/ssl.h ] ;;
+    libssl-dev) pkg-config --exists 'openssl >= 3.0' 2>/dev/null ;;
     cc) command -v cc >/dev/null && [ -e /usr/include/stdlib.h ] ;;
     *) command -v "$1" >/dev/null 2>&1 ;;
     esac
