@@ -26,10 +26,15 @@ func rules() []rule {
 	)
 	return append(append(deviceRules(), copyRules()...), []rule{
 		{cloudapi.ErrUnauthorized, usererr.ExitKeyRefused, "the service refused the API key", "`mbl-cli save-api-key -` saves another; --api-url names another service"},
-		{cloudapi.ErrNotService, failure, "", "check --api-url; a network that wants a log-in first also answers like this"},
+		{cloudapi.ErrNotService, failure, "", "check --api-url, also whether it is http or https; a network that wants a log-in first answers like this too"},
 		{cloudapi.ErrForbidden, failure, "", "the API key's group lacks the right, or a limit of the account is reached"},
 		{cloudapi.ErrRedirected, failure, "", "the API key goes to no other address; if that is where the service is, name it with --api-url"},
+		{cloudapi.ErrTooMany, failure, "", "wait as long as it says, or a few minutes; several programs with one key share its limit"},
 		{cloudapi.ErrUnavailable, failure, "", "try again in a while"},
+		{cloudapi.ErrOtherName, failure, "", "name the service with --api-url as its certificate does; -v shows the names"},
+		{cloudapi.ErrExpired, failure, "", "check this machine's clock; if it is right, the service needs a new certificate"},
+		{cloudapi.ErrNotTLS, failure, "", "the port may be that of plain http: check --api-url"},
+		{cloudapi.ErrBroken, failure, "", "try again; if it stays so, look for a proxy or firewall in between"},
 		{cloudapi.ErrUntrusted, failure, "", "--ca-file names the CA certificate (PEM) of a service of your own"},
 		{cloudapi.ErrRefused, failure, "", "is the service running? --api-url or " + envService + " names another"},
 		{cloudapi.ErrNoSuchHost, failure, "", "check the host name in --api-url or " + envService + ", and the network"},

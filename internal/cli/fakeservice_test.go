@@ -68,6 +68,9 @@ func (s *fakeService) serve(w http.ResponseWriter, r *http.Request) {
 	case first == "elsewhere":
 		http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
 	case err == nil:
+		if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "3600")
+		}
 		refuse(w, status)
 	case !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ak_1good"):
 		refuse(w, http.StatusUnauthorized)

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 //
 // $SERVICE is a service with the good key ak_1good; below $SERVICE/html,
 // $SERVICE/elsewhere and $SERVICE/STATUS it answers with a web page, a
-// redirect and that status. $GROUP is a group of whoever runs the test.
+// redirect and that status. $ADDRESS is $SERVICE without http://. $GROUP is a group of whoever runs the test.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
@@ -50,6 +50,7 @@ func setUp(env *testscript.Env) error {
 	env.Values[serviceKey{}] = service
 	env.Setenv("HOME", home)
 	env.Setenv("SERVICE", service.url)
+	env.Setenv("ADDRESS", strings.TrimPrefix(service.url, "http://"))
 	env.Setenv("GROUP", strconv.Itoa(os.Getgid()))
 	return os.MkdirAll(home, 0o755)
 }

@@ -35,6 +35,7 @@ type Config struct {
 	InsecureHTTP bool        // allow plain http to other machines
 	Log          *slog.Logger
 	Timeout      time.Duration // of one request; 0: 30 seconds
+	RetryPause   time.Duration // before a busy service is asked again; 0: half a second
 }
 
 // Client calls one service with one API key. It is safe for concurrent use.
@@ -43,6 +44,8 @@ type Client struct {
 	key  secret.Text
 	http *http.Client
 	log  *slog.Logger
+
+	pause time.Duration // before the first retry
 }
 
 // New makes a client. It connects to nothing yet. The error matches ErrURL,
@@ -64,6 +67,11 @@ func New(cfg Config) (*Client, error) {
 		key:  cfg.Key,
 		http: &http.Client{Transport: transport, CheckRedirect: sameHost, Timeout: requestTimeout},
 		log:  cfg.Log,
+
+		pause: retryPause,
+	}
+	if cfg.RetryPause > 0 {
+		client.pause = cfg.RetryPause
 	}
 	if cfg.Timeout > 0 {
 		client.http.Timeout = cfg.Timeout
@@ -77,9 +85,8 @@ func New(cfg Config) (*Client, error) {
 // BaseURL is the service this client calls.
 func (c *Client) BaseURL() string { return c.base }
 
-// call sends one request and decodes the answer into result, which may be nil.
-// path is escaped already and begins with a slash.
-func (c *Client) call(ctx context.Context, method, path string, query url.Values, body, result any) error {
+// callOnce is call without repetition.
+func (c *Client) callOnce(ctx context.Context, method, path string, query url.Values, body, result any) error {
 	req, err := c.request(ctx, method, path, query, body)
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func TestEachRefusalHasItsOwnError(t *testing.T) {
 		{"404 of a web server", answer(404, html, "<html>"), []error{cloudapi.ErrNotFound, cloudapi.ErrNotService}, nil, "404"},
 		{"409", answer(409, jsonType, body), []error{cloudapi.ErrConflict}, nil, "409"},
 		{"400", answer(400, jsonType, body), []error{cloudapi.ErrInvalid}, nil, "name: too long"},
-		{"429", answer(429, jsonType, body), []error{cloudapi.ErrUnavailable}, nil, "429"},
+		{"429", answer(429, jsonType, body), []error{cloudapi.ErrTooMany, cloudapi.ErrUnavailable}, nil, "429"},
 		{"500", answer(500, "text/plain", "oops"), []error{cloudapi.ErrUnavailable}, nil, "500"},
 		{"503", answer(503, jsonType, `[]`), []error{cloudapi.ErrUnavailable}, nil, "503"},
 		{"captive portal", answer(200, html, "<html>log in"), []error{cloudapi.ErrNotService}, nil, "web page"},
@@ -72,14 +72,14 @@ func TestEachRefusalHasItsOwnError(t *testing.T) {
 		{"an array", answer(200, jsonType, `[1]`), []error{cloudapi.ErrNotService}, nil, ""},
 		{"cut off", answer(200, jsonType, `{"id":"a`), []error{cloudapi.ErrNotService}, nil, ""},
 		{"nothing", answer(204, "", ""), []error{cloudapi.ErrNotService}, nil, ""},
-		{"half an answer", halfAnswer, []error{cloudapi.ErrUnreachable}, nil, ""},
-		{"hangs up", hangUp, []error{cloudapi.ErrUnreachable}, nil, ""},
+		{"half an answer", halfAnswer, []error{cloudapi.ErrBroken, cloudapi.ErrUnreachable}, nil, "before its answer was whole"},
+		{"hangs up", hangUp, []error{cloudapi.ErrBroken, cloudapi.ErrUnreachable}, nil, ""},
 		{"endless", endless, []error{cloudapi.ErrNotService}, nil, ""},
 		{"silent", silent, []error{cloudapi.ErrTimeout, cloudapi.ErrUnreachable}, nil, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			c := client(t, cloudapi.Config{BaseURL: serve(t, test.handler).URL, Timeout: time.Second})
+			c := client(t, cloudapi.Config{BaseURL: serve(t, test.handler).URL, Timeout: time.Second, RetryPause: time.Millisecond})
 			account, err := c.CurrentAccount(t.Context())
 			if err == nil {
 				t.Fatalf("accepted as %+v", account)
@@ -138,7 +138,7 @@ func TestWhyAServiceCannotBeReached(t *testing.T) {
 	}{
 		"refused":      {closed, cloudapi.ErrRefused},
 		"unknown CA":   {secure.URL, cloudapi.ErrUntrusted},
-		"TLS expected": {strings.Replace(serve(t, answer(200, "", "")).URL, "http:", "https:", 1), cloudapi.ErrUnreachable},
+		"TLS expected": {strings.Replace(serve(t, answer(200, "", "")).URL, "http:", "https:", 1), cloudapi.ErrNotTLS},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // What went wrong with a call. Every error of a call matches at least one of
@@ -22,13 +24,18 @@ var (
 	ErrConflict     = errors.New("the service has it already")              // 409
 	ErrInvalid      = errors.New("the service does not accept it")          // other 4xx
 	ErrUnavailable  = errors.New("the service cannot answer now")           // 429, 5xx
+	ErrTooMany      = errors.New("the service gets too many requests")      // 429
 	ErrNotService   = errors.New("not a Device Management service")         // no JSON, or not the expected
 	ErrRedirected   = errors.New("the service sends its callers elsewhere") // 3xx
 	ErrUnreachable  = errors.New("the service cannot be reached")           // all of the following
 	ErrRefused      = errors.New("nothing listens there")                   // connection refused
 	ErrNoSuchHost   = errors.New("the host name is unknown")                // DNS
 	ErrTimeout      = errors.New("no answer in time")                       // connecting or waiting
-	ErrUntrusted    = errors.New("its TLS certificate is not trusted")      // unknown CA, other name, expired
+	ErrBroken       = errors.New("it hung up before its answer was whole")  // also without any answer
+	ErrNotTLS       = errors.New("it does not speak TLS")                   // https:// of an http:// server
+	ErrUntrusted    = errors.New("its TLS certificate is not trusted")      // unknown CA, or one of the following
+	ErrOtherName    = errors.New("its TLS certificate is another host's")   // no such name in it
+	ErrExpired      = errors.New("its TLS certificate is not valid now")    // expired, or not yet valid
 	errTooLarge     = fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
 )
 
@@ -42,6 +49,8 @@ type Error struct {
 	Fields    []FieldError
 	Host      string // base URL of the service
 	NotJSON   bool   // the answer was no error of this API: a proxy's or a portal's
+
+	RetryAfter time.Duration // how long the service asks to wait; 0 if it does not say
 }
 
 // FieldError is what is wrong with one field of a request.
@@ -58,12 +67,18 @@ func (e *Error) Error() string {
 	for _, field := range e.Fields {
 		text += fmt.Sprintf("; %s: %s", field.Name, field.Message)
 	}
+	if e.RetryAfter > 0 {
+		text += fmt.Sprintf("; it asks to wait %s", e.RetryAfter)
+	}
 	return text
 }
 
 // Unwrap returns the sentinels of the status.
 func (e *Error) Unwrap() []error {
 	errs := []error{e.sentinel()}
+	if e.Status == http.StatusTooManyRequests {
+		errs = append(errs, ErrTooMany)
+	}
 	if e.NotJSON {
 		errs = append(errs, ErrNotService)
 	}
@@ -103,6 +118,8 @@ func statusError(host string, resp *http.Response, data []byte) *Error {
 		Fields:    body.Fields,
 		Host:      host,
 		NotJSON:   err != nil && len(data) > 0,
+
+		RetryAfter: retryAfter(resp.Header, time.Now()),
 	}
 }
 
@@ -137,7 +154,7 @@ func (e *RedirectError) Unwrap() error { return ErrRedirected }
 // Reason.
 type ConnectionError struct {
 	Host   string // base URL of the service
-	Reason error  // ErrRefused, ErrNoSuchHost, ErrTimeout, ErrUntrusted or ErrUnreachable
+	Reason error  // ErrRefused and those below it, or ErrUnreachable
 	Err    error
 }
 
@@ -149,7 +166,13 @@ func (e *ConnectionError) Error() string {
 }
 
 // Unwrap returns the sentinels and the cause.
-func (e *ConnectionError) Unwrap() []error { return withCause(e.Err, ErrUnreachable, e.Reason) }
+func (e *ConnectionError) Unwrap() []error {
+	errs := []error{ErrUnreachable, e.Reason}
+	if e.Reason == ErrOtherName || e.Reason == ErrExpired { //nolint:errorlint // set by this package
+		errs = append(errs, ErrUntrusted)
+	}
+	return withCause(e.Err, errs...)
+}
 
 func withCause(cause error, errs ...error) []error {
 	if cause != nil {
@@ -173,17 +196,22 @@ func connectionError(ctx context.Context, host string, err error) error {
 func connectionReason(err error) error {
 	var dns *net.DNSError
 	var network net.Error
+	var notTLS tls.RecordHeaderError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ErrRefused
 	case isUntrusted(err):
-		return ErrUntrusted
+		return untrustedReason(err)
+	case errors.As(err, &notTLS) || errors.Is(err, http.ErrSchemeMismatch):
+		return ErrNotTLS
 	case errors.As(err, &dns) && dns.IsTimeout:
 		return ErrTimeout
 	case dns != nil:
 		return ErrNoSuchHost
 	case errors.As(err, &network) && network.Timeout():
 		return ErrTimeout
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET):
+		return ErrBroken
 	default:
 		return ErrUnreachable
 	}
@@ -195,4 +223,17 @@ func isUntrusted(err error) bool {
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &name) || errors.As(err, &invalid)
+}
+
+func untrustedReason(err error) error {
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &name):
+		return ErrOtherName
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return ErrExpired
+	default:
+		return ErrUntrusted
+	}
 }

@@ -2,6 +2,8 @@ package cloudapi
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -15,11 +17,16 @@ func TestWhyAConnectionFailed(t *testing.T) {
 		err  error
 		want error
 	}{
-		"unknown host":       {&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, ErrNoSuchHost},
-		"silent name server": {&net.DNSError{Err: "i/o timeout", Name: "x", IsTimeout: true}, ErrTimeout},
-		"refused":            {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, ErrRefused},
-		"reset":              {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, ErrUnreachable},
-		"no route":           {&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, ErrUnreachable},
+		"unknown host":             {&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, ErrNoSuchHost},
+		"silent name server":       {&net.DNSError{Err: "i/o timeout", Name: "x", IsTimeout: true}, ErrTimeout},
+		"refused":                  {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, ErrRefused},
+		"reset":                    {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, ErrBroken},
+		"unknown CA":               {x509.UnknownAuthorityError{}, ErrUntrusted},
+		"another host":             {x509.HostnameError{Certificate: &x509.Certificate{}, Host: "x"}, ErrOtherName},
+		"another's is a TLS error": {&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: "x"}}, ErrUntrusted},
+		"expired":                  {x509.CertificateInvalidError{Reason: x509.Expired}, ErrExpired},
+		"too many CAs":             {x509.CertificateInvalidError{Reason: x509.TooManyIntermediates}, ErrUntrusted},
+		"no route":                 {&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, ErrUnreachable},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
