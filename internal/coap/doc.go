@@ -1,6 +1,7 @@
 // Package coap speaks CoAP (RFC 7252) with block-wise transfer (RFC 7959) and
 // the part of Observe (RFC 7641) that a server of devices needs, over
-// connections that carry whole messages: DTLS datagrams today.
+// connections that carry whole messages: DTLS datagrams here, TLS records in
+// the folder openssl below.
 //
 // It has three layers. Message is the wire format. Conn is a connection that
 // sends and receives whole messages; Dial and Listen make DTLS ones. Session
