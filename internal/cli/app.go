@@ -90,6 +90,12 @@ func (a *app) progress(format string, args ...any) {
 	fmt.Fprintln(a.sys.Err, oneLine(fmt.Sprintf(format, args...)))
 }
 
+// warn tells in one line on standard error of something that will matter, also
+// with -q.
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintln(a.sys.Err, "warning: "+oneLine(fmt.Sprintf(format, args...)))
+}
+
 // interactive tells whether a person can be asked something.
 func (a *app) interactive() bool {
 	return a.sys.InTTY && a.sys.ErrTTY && !a.flags.noInput

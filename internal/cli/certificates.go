@@ -4,12 +4,20 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"mbl/internal/cloudapi"
 	"mbl/internal/credstore"
 	"mbl/internal/pki"
+)
+
+const (
+	devicesPerCertificate = 100 // that the service allows
+	countsAtOnce          = 4
 )
 
 // certificateRow is one certificate as list-certificates shows it, joined
@@ -23,6 +31,9 @@ type certificateRow struct {
 	PrivateKey  bool       `json:"private_key,omitempty"` // of an update authority: this user can sign
 	Status      string     `json:"status,omitempty"`      // in the service
 	Expires     *time.Time `json:"expires"`               // null if it could not be read
+	Expiry      string     `json:"expiry,omitempty"`      // valid, ends_soon (within 90 days), ended
+	Devices     *int       `json:"devices,omitempty"`     // that came with a developer certificate, as far as the service says
+	DeviceLimit int        `json:"device_limit,omitempty"`
 	Fingerprint string     `json:"fingerprint,omitempty"` // SHA-256 of the certificate, hex
 	Problem     string     `json:"problem,omitempty"`
 }
@@ -38,7 +49,7 @@ func (r *certificateRow) setCertificate(der []byte) {
 	}
 	fingerprint := pki.Fingerprint(der)
 	expires := cert.NotAfter.UTC()
-	r.Fingerprint, r.Expires = hex.EncodeToString(fingerprint[:]), &expires
+	r.Fingerprint, r.Expires, r.Expiry = hex.EncodeToString(fingerprint[:]), &expires, expiryState(expires, time.Now())
 }
 
 // serviceCertificates are the certificates the service has.
@@ -51,6 +62,29 @@ func serviceCertificates(ctx context.Context, client *cloudapi.Client) ([]certif
 		rows = append(rows, serviceRow(cert))
 	}
 	return rows, nil
+}
+
+// countCertificateDevices fills in how many of its devices each developer
+// certificate has. Where the service does not tell, it stays unknown.
+func countCertificateDevices(ctx context.Context, client *cloudapi.Client, rows []certificateRow) error {
+	var group errgroup.Group
+	group.SetLimit(countsAtOnce)
+	errs := make([]error, len(rows))
+	for i := range rows {
+		if rows[i].Kind != string(credstore.KindDeveloper) {
+			continue
+		}
+		group.Go(func() error {
+			number, err := client.CountDevices(ctx, cloudapi.DevicesOf(rows[i].ID))
+			if err != nil {
+				errs[i] = err
+				return nil // the others are still worth knowing
+			}
+			rows[i].Devices, rows[i].DeviceLimit = &number, devicesPerCertificate
+			return nil
+		})
+	}
+	return errors.Join(group.Wait(), errors.Join(errs...))
 }
 
 func serviceRow(cert cloudapi.TrustedCertificate) certificateRow {

@@ -20,6 +20,7 @@ import (
 )
 
 const createUpdateCertificateExamples = `  mbl-cli create-update-certificate my-updates --domain example.com --model my-board
+  mbl-cli create-update-certificate my-updates --domain example.com --model my-board --dry-run
   mbl-cli create-update-certificate short --domain example.com --model my-board --validity 365d`
 
 const createUpdateCertificateLong = `Make an update authority: devices accept the firmware it signs.
@@ -30,7 +31,10 @@ domain and model. An authority that exists is never replaced.`
 
 const day = 24 * time.Hour
 
-type updateAuthorityOptions struct{ domain, model, validity string }
+type updateAuthorityOptions struct {
+	domain, model, validity string
+	dryRun                  bool
+}
 
 func newCreateUpdateCertificateCommand(a *app) *cobra.Command {
 	var opts updateAuthorityOptions
@@ -47,6 +51,7 @@ func newCreateUpdateCertificateCommand(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&opts.domain, "domain", "", "`DOMAIN` of the devices' maker, such as example.com")
 	cmd.Flags().StringVar(&opts.model, "model", "", "`MODEL` of the devices")
 	cmd.Flags().StringVar(&opts.validity, "validity", "20y", "how long the certificate is valid: `PERIOD` in days (90d) or years (20y)")
+	addDryRunFlag(cmd, &opts.dryRun)
 	for _, name := range []string{"domain", "model"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // the flag is declared above
@@ -64,17 +69,23 @@ func (a *app) createUpdateCertificate(ctx context.Context, name string, opts upd
 	if err != nil {
 		return err
 	}
-	if err := stores.SaveUpdateAuthority(ctx, name, update, key); err != nil {
+	if opts.dryRun {
+		err, update.Fingerprint = stores.CheckFree(name), nil // the key made now is thrown away
+	} else {
+		err = stores.SaveUpdateAuthority(ctx, name, update, key)
+	}
+	if err != nil {
 		return err
 	}
 	made := struct {
 		Name        string    `json:"name"`
 		VendorID    string    `json:"vendor_id"`
 		ClassID     string    `json:"class_id"`
-		Fingerprint string    `json:"fingerprint"`
+		Fingerprint string    `json:"fingerprint,omitempty"`
 		Expires     time.Time `json:"expires"`
 		TeamStore   string    `json:"team_store"`
 		KeyFile     string    `json:"private_key_file"`
+		DryRun      bool      `json:"dry_run"`
 	}{
 		Name:        name,
 		VendorID:    uuid.UUID(update.VendorID).String(),
@@ -83,12 +94,15 @@ func (a *app) createUpdateCertificate(ctx context.Context, name string, opts upd
 		Expires:     expires,
 		TeamStore:   filepath.Join(stores.Team.Path(), name),
 		KeyFile:     stores.User.UpdateKeyFile(name),
+		DryRun:      opts.dryRun,
 	}
 	return a.print(made, func(w io.Writer) {
-		fmt.Fprintf(w, "Created the update certificate %s.\n", made.Name)
+		fmt.Fprintf(w, "%s the update certificate %s.\n", didOrWould(made.DryRun, "Created", "Would create"), made.Name)
 		fmt.Fprintf(w, "  vendor id\t%s\n", made.VendorID)
 		fmt.Fprintf(w, "  class id\t%s\n", made.ClassID)
-		fmt.Fprintf(w, "  fingerprint\t%s\n", made.Fingerprint)
+		if !made.DryRun {
+			fmt.Fprintf(w, "  fingerprint\t%s\n", made.Fingerprint)
+		}
 		fmt.Fprintf(w, "  expires\t%s\n", made.Expires.Format(time.DateOnly))
 		fmt.Fprintf(w, "  certificate\t%s\n", made.TeamStore)
 		fmt.Fprintf(w, "  private key\t%s (keep a copy in a safe place)\n", made.KeyFile)

@@ -17,6 +17,7 @@ import (
 
 const deleteCertificateExamples = `  mbl-cli delete-certificate my-devices
   mbl-cli delete-certificate my-devices --yes
+  mbl-cli delete-certificate my-devices --dry-run
   mbl-cli delete-certificate my-devices --local`
 
 const deleteCertificateLong = `Delete a developer certificate from the service and from the team store.
@@ -24,7 +25,7 @@ const deleteCertificateLong = `Delete a developer certificate from the service a
 Devices that were provisioned with it stay registered, but cannot be
 bootstrapped again. Other certificates are never deleted by this command.`
 
-type deleteCertificateOptions struct{ yes, local bool }
+type deleteCertificateOptions struct{ yes, local, dryRun bool }
 
 func newDeleteCertificateCommand(a *app) *cobra.Command {
 	var opts deleteCertificateOptions
@@ -41,6 +42,7 @@ func newDeleteCertificateCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&opts.yes, "yes", "y", false, "do not ask")
 	cmd.Flags().BoolVar(&opts.local, "local", false, "only from the team store, the service is not asked")
+	addDryRunFlag(cmd, &opts.dryRun)
 	return cmd
 }
 
@@ -80,10 +82,17 @@ func (a *app) deleteCertificate(ctx context.Context, name string, opts deleteCer
 	if cert.id == "" && !cert.inStore {
 		return usererr.Failure("there is no developer certificate %q", name).WithHint("`mbl-cli list-certificates` shows what there is")
 	}
+	if opts.dryRun {
+		a.tellDependents(cert)
+		return a.printDeleted(cert, true)
+	}
 	if err := a.allowDeletion(ctx, cert, opts.yes); err != nil {
 		return err
 	}
-	return a.destroy(ctx, cert, client, stores)
+	if err := destroy(ctx, cert, client, stores); err != nil {
+		return err
+	}
+	return a.printDeleted(cert, false)
 }
 
 // developerInStore tells whether the team store has a developer certificate
@@ -132,7 +141,7 @@ func (d *doomed) findInService(ctx context.Context, client *cloudapi.Client) err
 }
 
 func (d *doomed) findDevices(ctx context.Context, client *cloudapi.Client) error {
-	for device, err := range client.Devices(ctx, url.Values{"ca_id__eq": {d.id}}) {
+	for device, err := range client.Devices(ctx, cloudapi.DevicesOf(d.id)) {
 		if err != nil {
 			return fmt.Errorf("cannot tell which devices depend on %q: %w", d.name, err)
 		}
@@ -145,9 +154,7 @@ func (d *doomed) findDevices(ctx context.Context, client *cloudapi.Client) error
 
 // allowDeletion asks, unless --yes was given.
 func (a *app) allowDeletion(ctx context.Context, cert doomed, yes bool) error {
-	if len(cert.devices) > 0 {
-		a.progress("%s came with it and could not be bootstrapped again: %s", count(len(cert.devices), "device"), someOf(cert.devices))
-	}
+	a.tellDependents(cert)
 	if yes {
 		return nil
 	}
@@ -164,9 +171,18 @@ func (a *app) allowDeletion(ctx context.Context, cert doomed, yes bool) error {
 	return nil
 }
 
+// tellDependents names the devices whose certificate is deleted, also with -q:
+// it is what the decision hangs on.
+func (a *app) tellDependents(cert doomed) {
+	if len(cert.devices) > 0 {
+		fmt.Fprintln(a.sys.Err, oneLine(fmt.Sprintf("%s came with it and could not be bootstrapped again: %s",
+			count(len(cert.devices), "device"), someOf(cert.devices))))
+	}
+}
+
 // destroy deletes in the service first: what is left in the team store after a
 // failure still shows what has to be done.
-func (a *app) destroy(ctx context.Context, cert doomed, client *cloudapi.Client, stores *credstore.Stores) error {
+func destroy(ctx context.Context, cert doomed, client *cloudapi.Client, stores *credstore.Stores) error {
 	if cert.id != "" {
 		if err := client.DeleteTrustedCertificate(ctx, cert.id); err != nil && !errors.Is(err, cloudapi.ErrNotFound) {
 			return err
@@ -177,14 +193,19 @@ func (a *app) destroy(ctx context.Context, cert doomed, client *cloudapi.Client,
 			return err
 		}
 	}
+	return nil
+}
+
+func (a *app) printDeleted(cert doomed, dryRun bool) error {
 	deleted := struct {
 		Name      string   `json:"name"`
 		Service   bool     `json:"service"`
 		TeamStore bool     `json:"team_store"`
 		Devices   []string `json:"devices"`
-	}{cert.name, cert.id != "", cert.inStore, append([]string{}, cert.devices...)}
+		DryRun    bool     `json:"dry_run"`
+	}{cert.name, cert.id != "", cert.inStore, append([]string{}, cert.devices...), dryRun}
 	return a.print(deleted, func(w io.Writer) {
-		fmt.Fprintf(w, "Deleted the developer certificate %s (%s).\n", cert.name, cert.places())
+		fmt.Fprintf(w, "%s the developer certificate %s (%s).\n", didOrWould(dryRun, "Deleted", "Would delete"), cert.name, cert.places())
 	})
 }
 

@@ -160,7 +160,7 @@ func list(w http.ResponseWriter, all []map[string]any, r *http.Request, fields .
 			found = append(found, one)
 		}
 	}
-	send(w, map[string]any{"object": "list", "data": found, "has_more": false})
+	send(w, map[string]any{"object": "list", "data": found, "has_more": false, "total_count": len(found)})
 }
 
 func send(w http.ResponseWriter, v any) {

@@ -19,6 +19,10 @@ const listCertificatesExamples = `  mbl-cli list-certificates
 
 const listCertificatesLong = `List the certificates of the service and of the team store.
 
+An exclamation mark stands behind the end of those that end within 90 days or
+have ended. DEVICES are those that came with a developer certificate, of the
+100 that one is good for.
+
 --accept-changed takes a certificate that somebody else has changed in the team
 store as it is now; without that it is not used.`
 
@@ -82,7 +86,18 @@ func (a *app) certificatesInService(ctx context.Context, local bool) ([]certific
 	if err != nil {
 		return nil, err
 	}
-	return serviceCertificates(ctx, client)
+	rows, err := serviceCertificates(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	if err := countCertificateDevices(ctx, client, rows); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		a.progress("Not every certificate's devices could be counted; -v says why.")
+		a.log().WarnContext(ctx, "cannot count devices", "error", err)
+	}
+	return rows, nil
 }
 
 func writeCertificates(w io.Writer, rows []certificateRow) {
@@ -90,10 +105,10 @@ func writeCertificates(w io.Writer, rows []certificateRow) {
 		fmt.Fprintln(w, "No certificates.")
 		return
 	}
-	fmt.Fprintln(w, "NAME\tKIND\tIN\tEXPIRES\tFINGERPRINT\tREMARK")
+	fmt.Fprintln(w, "NAME\tKIND\tIN\tEXPIRES\tDEVICES\tFINGERPRINT\tREMARK")
 	for _, row := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n",
-			oneLine(row.Name), row.Kind, places(row), expiry(row), shortFingerprint(row), remark(row))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			oneLine(row.Name), oneLine(row.Kind), places(row), expiry(row), devicesUsed(row), shortFingerprint(row), remark(row))
 	}
 }
 
@@ -112,7 +127,18 @@ func expiry(row certificateRow) string {
 	if row.Expires == nil {
 		return "-"
 	}
-	return row.Expires.Format(time.DateOnly)
+	text := row.Expires.Format(time.DateOnly)
+	if row.Expiry != expiryValid {
+		text += " !"
+	}
+	return text
+}
+
+func devicesUsed(row certificateRow) string {
+	if row.Devices == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%d of %d", *row.Devices, row.DeviceLimit)
 }
 
 // shortFingerprint is enough to tell certificates apart; JSON has the whole.
@@ -124,16 +150,18 @@ func shortFingerprint(row certificateRow) string {
 }
 
 func remark(row certificateRow) string {
-	switch {
-	case row.Problem != "":
-		return row.Problem
-	case row.Expires != nil && time.Now().After(*row.Expires):
-		return "expired"
-	case row.Service && row.Status != "" && row.Status != "ACTIVE":
-		return strings.ToLower(row.Status)
-	case row.Kind == string(credstore.KindUpdate) && !row.PrivateKey:
-		return "private key not here"
-	default:
-		return ""
+	var remarks []string
+	if row.Problem != "" {
+		remarks = append(remarks, oneLine(row.Problem))
 	}
+	if row.Expires != nil && row.Expiry != expiryValid {
+		remarks = append(remarks, ending(*row.Expires, time.Now()))
+	}
+	if row.Service && row.Status != "" && row.Status != "ACTIVE" {
+		remarks = append(remarks, oneLine(strings.ToLower(row.Status)))
+	}
+	if row.Kind == string(credstore.KindUpdate) && !row.PrivateKey {
+		remarks = append(remarks, "private key not here")
+	}
+	return strings.Join(remarks, "; ")
 }

@@ -77,7 +77,7 @@ func (a *app) provisionPelion(ctx context.Context, plan provision.Plan, acceptNe
 		return err
 	}
 	workstation := provision.Workstation{
-		Store:    stores,
+		Store:    a.watched(stores),
 		Service:  a.provisioningService,
 		Connect:  a.connector(target, acceptNewHostKey),
 		Progress: func(step provision.Step) { a.provisioningProgress(step, plan, target) },

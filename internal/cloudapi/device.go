@@ -45,6 +45,18 @@ func (c *Client) Devices(ctx context.Context, filter url.Values) iter.Seq2[Devic
 	return list[Device](ctx, c, "/v3/devices/", filter)
 }
 
+// CountDevices is how many devices of the directory fit the filter.
+func (c *Client) CountDevices(ctx context.Context, filter url.Values) (int, error) {
+	number, err := countItems[Device](ctx, c, "/v3/devices/", filter)
+	if err != nil {
+		return 0, fmt.Errorf("cannot count the devices: %w", err)
+	}
+	return number, nil
+}
+
+// DevicesOf is the filter for the devices that came with a trusted certificate.
+func DevicesOf(certificateID string) url.Values { return url.Values{"ca_id__eq": {certificateID}} }
+
 // Device reads one entry of the directory.
 func (c *Client) Device(ctx context.Context, id string) (*Device, error) {
 	return c.device(ctx, http.MethodGet, id, nil)

@@ -10,6 +10,7 @@ import (
 )
 
 const (
+	fewest   = 2 // the least a service gives in one part
 	pageSize = 500
 	maxPages = 10000 // a service that never ends is not believed
 )
@@ -19,9 +20,10 @@ type item interface{ identity() string }
 
 // page is one part of a list.
 type page[T item] struct {
-	Object  string `json:"object"`
-	Data    []T    `json:"data"`
-	HasMore bool   `json:"has_more"`
+	Object     string `json:"object"`
+	Data       []T    `json:"data"`
+	HasMore    bool   `json:"has_more"`
+	TotalCount *int   `json:"total_count"` // with include=total_count
 }
 
 // list goes through all items of a list, asking for further pages as it goes.
@@ -60,4 +62,20 @@ func listPage[T item](ctx context.Context, c *Client, path string, query url.Val
 		return nil, &NotServiceError{URL: c.base}
 	}
 	return &part, nil
+}
+
+// countItems asks how many items a list has, without reading them.
+func countItems[T item](ctx context.Context, c *Client, path string, filter url.Values) (int, error) {
+	query := url.Values{}
+	maps.Copy(query, filter)
+	query.Set("limit", strconv.Itoa(fewest))
+	query.Set("include", "total_count")
+	part, err := listPage[T](ctx, c, path, query)
+	if err != nil {
+		return 0, err
+	}
+	if part.TotalCount == nil || *part.TotalCount < len(part.Data) {
+		return 0, &NotServiceError{URL: c.base}
+	}
+	return *part.TotalCount, nil
 }

@@ -170,3 +170,22 @@ func TestServerCredentials(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+func TestDevicesAreCountedWithoutReadingThem(t *testing.T) {
+	var asked string
+	body := `{"object":"list","data":[{"id":"a"},{"id":"b"}],"has_more":true,"total_count":1234}`
+	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = r.RequestURI
+		fmt.Fprint(w, body)
+	})
+	c := client(t, cloudapi.Config{BaseURL: server.URL})
+	number, err := c.CountDevices(t.Context(), cloudapi.DevicesOf("0a"))
+	if err != nil || number != 1234 || asked != "/v3/devices/?ca_id__eq=0a&include=total_count&limit=2" {
+		t.Errorf("%d devices, %v; asked %s", number, err, asked)
+	}
+	for _, body = range []string{`{"object":"list","data":[]}`, `{"object":"list","data":[{"id":"a"}],"total_count":0}`, `{"object":"list","total_count":-1}`} {
+		if number, err := c.CountDevices(t.Context(), nil); !errors.Is(err, cloudapi.ErrNotService) {
+			t.Errorf("%s counted as %d, %v", body, number, err)
+		}
+	}
+}
