@@ -27,6 +27,7 @@ type Service struct {
 	authorities authorities
 	servers     Servers
 	connections Connections
+	watcher     Watcher
 }
 
 // Config is what a Service is made of. Store, Now and Log are needed; SealKey
@@ -77,6 +78,7 @@ func New(config Config) *Service {
 		log:         config.Log,
 		ids:         objectid.NewSource(config.Now),
 		connections: noConnections{},
+		watcher:     nobodyWatches{},
 	}
 }
 

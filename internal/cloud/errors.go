@@ -17,6 +17,9 @@ var (
 	ErrConflict     = errors.New("conflict")
 )
 
+// ErrNotConnected is returned when a device has no session now.
+var ErrNotConnected = errors.New("device is not connected")
+
 // Refusal is an error of one of the kinds above, with words that may be shown
 // to whoever asked: it never holds a secret or an internal detail.
 type Refusal struct {

@@ -111,13 +111,18 @@ func (s *Service) Register(ctx context.Context, device Identity, registration Re
 		return nil, err
 	}
 	registration.AccountID, registration.DeviceID = device.AccountID, device.DeviceID
-	err = s.store.Update(ctx, func(w Writer) error { return s.saveRegistration(ctx, w, registration) })
+	var record *RegistrationRecord
+	err = s.store.Update(ctx, func(w Writer) error {
+		record, err = s.saveRegistration(ctx, w, registration)
+		return err
+	})
 	if errors.Is(err, ErrNotFound) {
 		return nil, Refuse(ErrForbidden, "the device is not in the directory any more")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot register %s: %w", device.DeviceID, err)
 	}
+	s.watcher.Registered(record)
 	return device.location(), nil
 }
 
@@ -144,17 +149,17 @@ func checkLifetime(lifetime time.Duration) error {
 
 func (d Identity) location() []string { return []string{"rd", d.AccountID, d.DeviceID} }
 
-func (s *Service) saveRegistration(ctx context.Context, w Writer, registration Registration) error {
+func (s *Service) saveRegistration(ctx context.Context, w Writer, registration Registration) (*RegistrationRecord, error) {
 	device, err := w.Device(ctx, registration.DeviceID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	event := s.setState(device, StateRegistered, EventRegistration)
 	event.Data = map[string]string{"remote_address": registration.RemoteAddr, "client_version": registration.ClientVersion}
 	device.EndpointType = shortText(registration.EndpointType)
 	learn(device, registration.Links)
 	if err := w.UpdateDevice(ctx, device); err != nil {
-		return err
+		return nil, err
 	}
 	record := &RegistrationRecord{
 		Registration: registration,
@@ -162,9 +167,9 @@ func (s *Service) saveRegistration(ctx context.Context, w Writer, registration R
 		ExpiresAt:    event.At.Add(registration.Lifetime),
 	}
 	if err := w.SaveRegistration(ctx, record); err != nil {
-		return err
+		return nil, err
 	}
-	return w.InsertEvent(ctx, event)
+	return record, w.InsertEvent(ctx, event)
 }
 
 // UpdateRegistration renews a registration. It returns ErrNotFound if the
@@ -179,8 +184,9 @@ func (s *Service) UpdateRegistration(ctx context.Context, device Identity, locat
 			return err
 		}
 	}
-	return s.store.Update(ctx, func(w Writer) error {
-		record, err := w.Registration(ctx, device.DeviceID)
+	var record *RegistrationRecord
+	err := s.store.Update(ctx, func(w Writer) (err error) {
+		record, err = w.Registration(ctx, device.DeviceID)
 		if err != nil {
 			return err
 		}
@@ -193,6 +199,10 @@ func (s *Service) UpdateRegistration(ctx context.Context, device Identity, locat
 		}
 		return s.changeRegistration(ctx, w, record, update)
 	})
+	if err == nil {
+		s.watcher.RegistrationUpdated(record)
+	}
+	return err
 }
 
 // changes tells whether an update says more than "still here".
@@ -234,7 +244,7 @@ func (s *Service) Deregister(ctx context.Context, device Identity, location []st
 	if !slices.Equal(location, device.location()) {
 		return Refuse(ErrNotFound, "the location is not this device's")
 	}
-	return s.store.Update(ctx, func(w Writer) error {
+	err := s.store.Update(ctx, func(w Writer) error {
 		if _, err := w.Registration(ctx, device.DeviceID); err != nil {
 			return err
 		}
@@ -244,6 +254,10 @@ func (s *Service) Deregister(ctx context.Context, device Identity, location []st
 		}
 		return s.endRegistration(ctx, w, entry, EventDeregistration)
 	})
+	if err == nil {
+		s.watcher.RegistrationEnded(device.AccountID, device.DeviceID, false)
+	}
+	return err
 }
 
 // endRegistration deletes a device's registration, if there is one, and says
@@ -265,7 +279,7 @@ const expiryBatch = 200
 // ExpireRegistrations ends the registrations whose lifetime has passed.
 func (s *Service) ExpireRegistrations(ctx context.Context) error {
 	for {
-		expired := 0
+		var expired []*RegistrationRecord
 		err := s.store.Update(ctx, func(w Writer) (err error) {
 			expired, err = s.expireSome(ctx, w)
 			return err
@@ -273,25 +287,28 @@ func (s *Service) ExpireRegistrations(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("cannot expire registrations: %w", err)
 		}
-		if expired < expiryBatch {
+		for _, record := range expired {
+			s.watcher.RegistrationEnded(record.AccountID, record.DeviceID, true)
+		}
+		if len(expired) < expiryBatch {
 			return nil
 		}
 	}
 }
 
-func (s *Service) expireSome(ctx context.Context, w Writer) (int, error) {
+func (s *Service) expireSome(ctx context.Context, w Writer) ([]*RegistrationRecord, error) {
 	records, err := w.ExpiredRegistrations(ctx, s.now(), expiryBatch)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	for _, record := range records {
 		device, err := w.Device(ctx, record.DeviceID)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if err := s.endRegistration(ctx, w, device, EventRegistrationExpired); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
-	return len(records), nil
+	return records, nil
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"mbl/internal/cloud"
+	"mbl/internal/cloud/connect"
 	"mbl/internal/cloud/lwm2m"
 	"mbl/internal/coap"
 	"mbl/internal/coap/openssl"
@@ -37,6 +39,10 @@ func (s *servers) listenDevices(options serveOptions) (err error) {
 	}
 	s.devices = devices
 	s.service.UseConnections(devices.management)
+	s.connect = connect.New(connect.Config{
+		Directory: s.service, Devices: devices.management, Limits: options.connect, Now: time.Now, Log: s.log,
+	})
+	s.service.UseWatcher(s.connect)
 	if options.bootstrap != "" {
 		devices.bootstrapPort, err = s.listenCoAP("--bootstrap", options.bootstrap, cloud.BootstrapAuthority, devices.bootstrap.VerifyPeer, nil)
 		if err != nil {

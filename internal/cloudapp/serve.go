@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mbl/internal/cloud"
+	"mbl/internal/cloud/connect"
 	"mbl/internal/usererr"
 )
 
@@ -19,6 +20,7 @@ type serveOptions struct {
 	host                                    string // empty: as before
 	config                                  string
 	limits                                  cloud.Limits
+	connect                                 connect.Limits
 }
 
 const serveLong = `Serves everything in one process: the REST API (--http, --https), the two servers
@@ -30,7 +32,7 @@ administrator API key, which is printed once. The addresses in use are written
 to run.json in the data folder once the service is ready.`
 
 func newServeCommand(a *app) *cobra.Command {
-	options := serveOptions{limits: cloud.DefaultLimits()}
+	options := serveOptions{limits: cloud.DefaultLimits(), connect: connect.DefaultLimits()}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve until SIGTERM or Ctrl-C",
@@ -60,6 +62,8 @@ func newServeCommand(a *app) *cobra.Command {
 	flags.StringVar(&options.config, "config", "", "YAML file with settings, named as these flags")
 	flags.IntVar(&options.limits.DevicesPerCertificate, "devices-per-certificate", options.limits.DevicesPerCertificate, "devices for one developer certificate; 0: no limit")
 	flags.IntVar(&options.limits.CertificatesPerAccount, "certificates", options.limits.CertificatesPerAccount, "trusted certificates in the account; 0: no limit")
+	flags.IntVar(&options.connect.QueuedRequests, "device-queue", options.connect.QueuedRequests, "requests that may wait for one device")
+	flags.IntVar(&options.connect.ChannelBytes, "channel-bytes", options.connect.ChannelBytes, "bytes that may wait in one notification channel")
 	return cmd
 }
 
@@ -69,6 +73,9 @@ func (o serveOptions) check() error {
 	}
 	if o.limits.DevicesPerCertificate < 0 || o.limits.CertificatesPerAccount < 0 {
 		return usererr.Usage("a limit is a positive number, or 0 for none")
+	}
+	if o.connect.QueuedRequests < 1 || o.connect.ChannelBytes < 1 {
+		return usererr.Usage("--device-queue and --channel-bytes are at least 1")
 	}
 	return checkHost(o.host)
 }

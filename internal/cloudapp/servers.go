@@ -14,12 +14,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mbl/internal/cloud"
+	"mbl/internal/cloud/connect"
 	"mbl/internal/cloud/restapi"
 )
 
 // servers are the listeners of a running service.
 type servers struct {
 	service *cloud.Service
+	connect *connect.Service // once devices are listened for
 	metrics *metrics
 	log     *slog.Logger
 	hosts   []string // present name first
@@ -81,12 +83,13 @@ func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 
 // serve starts all servers.
 func (s *servers) serve(ctx context.Context, running *errgroup.Group) {
-	api := restapi.New(restapi.Config{Service: s.service, Log: s.log, Now: time.Now, Observe: s.metrics.observe})
+	api := restapi.New(restapi.Config{Service: s.service, Connect: s.connect, Log: s.log, Now: time.Now, Observe: s.metrics.observe})
 	handler := beside(api, "/metrics", s.metrics.handler())
 	s.serveHTTP(running, s.http, handler)
 	s.serveHTTP(running, s.https, handler)
 	s.serveHTTP(running, s.download, http.NotFoundHandler()) // images come with firmware update
 	s.devices.serve(ctx, running)
+	running.Go(func() error { return s.connect.Run(ctx) })
 }
 
 // beside serves one path by a handler of its own. (http.ServeMux would do it,

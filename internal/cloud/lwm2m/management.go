@@ -3,7 +3,6 @@ package lwm2m
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -25,9 +24,6 @@ var (
 	_ Registrar         = (*cloud.Service)(nil)
 	_ cloud.Connections = (*ManagementServer)(nil)
 )
-
-// ErrNotConnected is returned when a device has no session now.
-var ErrNotConnected = errors.New("device is not connected")
 
 // A device is alive when it answers one of a few pings: over UDP one may get
 // lost.
@@ -84,11 +80,11 @@ func (m *ManagementServer) serveConn(ctx context.Context, conn coap.Conn) {
 }
 
 // Do sends a request to a device and returns its answer. It returns
-// ErrNotConnected or an error of coap.Session.Do when there is none.
+// cloud.ErrNotConnected or an error of coap.Session.Do when there is none.
 func (m *ManagementServer) Do(ctx context.Context, deviceID string, req *coap.Request) (*coap.Response, error) {
 	session := m.find(deviceID)
 	if session == nil {
-		return nil, ErrNotConnected
+		return nil, cloud.ErrNotConnected
 	}
 	return session.Do(ctx, req)
 }

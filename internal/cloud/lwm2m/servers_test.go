@@ -399,7 +399,7 @@ func TestNewSessionReplacesTheOld(t *testing.T) {
 
 func TestRequestToADeviceThatIsNotThere(t *testing.T) {
 	s := newServers(t, &fakeService{})
-	if _, err := s.management.Do(s.ctx, deviceID, &coap.Request{Code: coap.GET}); !errors.Is(err, ErrNotConnected) {
+	if _, err := s.management.Do(s.ctx, deviceID, &coap.Request{Code: coap.GET}); !errors.Is(err, cloud.ErrNotConnected) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // answer is what a request is answered with.
 type answer struct {
 	status int
-	body   any // written as JSON; nil: no body. []byte: JSON already
+	body   any // written as JSON but for the types of body.go; nil: no body. []byte: JSON already
 }
 
 func (r answer) write(w http.ResponseWriter) {
@@ -19,18 +19,15 @@ func (r answer) write(w http.ResponseWriter) {
 		w.WriteHeader(r.status)
 		return
 	}
-	text, ready := r.body.([]byte)
-	if !ready {
-		text = encode(r.body)
-	}
+	mediaType, written := content(r.body)
 	if r.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.Header().Set("Content-Type", mediaType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(written)))
 	w.Header().Set("Cache-Control", "no-store") // answers hold keys
 	w.WriteHeader(r.status)
-	w.Write(text) //nolint:errcheck // the caller has gone away
+	handOver(w, r.body, written)
 }
 
 // encode writes a value of this package's types, which always works.

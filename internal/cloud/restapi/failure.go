@@ -3,6 +3,7 @@ package restapi
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"mbl/internal/cloud"
 )
@@ -50,6 +51,9 @@ type fieldFailure struct {
 // failure makes the answer to a request that failed. What the caller sees is
 // a refusal's own words, never an internal error's.
 func (a *API) failure(c *call, err error) answer {
+	if strings.HasPrefix(c.URL.Path, versionTwo) {
+		return a.failureWord(c, err)
+	}
 	body := failureAnswer{
 		Object:    "error",
 		Code:      http.StatusInternalServerError,

@@ -18,6 +18,7 @@ type object = map[string]any
 func describe(table []route) []byte {
 	paths := map[string]object{}
 	for _, row := range table {
+		row.path = strings.ReplaceAll(row.path, "...}", "}")
 		if paths[row.path] == nil {
 			paths[row.path] = object{}
 		}
@@ -68,6 +69,11 @@ func parameters(row route) []object {
 		described = append(described, object{
 			"name": "id", "in": "path", "required": true,
 			"schema": object{"type": "string", "pattern": "^[a-f0-9]{32}$"},
+		})
+	}
+	if strings.Contains(row.path, "{path}") {
+		described = append(described, object{
+			"name": "path", "in": "path", "required": true, "schema": object{"type": "string"},
 		})
 	}
 	if row.list == nil {

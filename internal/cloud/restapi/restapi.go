@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"mbl/internal/cloud"
+	"mbl/internal/cloud/connect"
 	"mbl/internal/objectid"
 )
 
 // API answers requests. It is an http.Handler.
 type API struct {
 	service *cloud.Service
+	connect *connect.Service
 	log     *slog.Logger
 	now     func() time.Time
 	observe func(Observation)
@@ -29,6 +31,7 @@ type API struct {
 // Config is what an API is made of; all of it is needed but Observe.
 type Config struct {
 	Service *cloud.Service
+	Connect *connect.Service
 	Log     *slog.Logger
 	Now     func() time.Time
 	Observe func(Observation) // is told of every answer; may be nil
@@ -46,6 +49,7 @@ type Observation struct {
 func New(config Config) *API {
 	a := &API{
 		service: config.Service,
+		connect: config.Connect,
 		log:     config.Log,
 		now:     config.Now,
 		observe: config.Observe,
@@ -54,7 +58,7 @@ func New(config Config) *API {
 	if a.observe == nil {
 		a.observe = func(Observation) {}
 	}
-	table := routes()
+	table := append(routes(), connectRoutes()...)
 	a.openAPI = describe(table)
 	a.mux = newMux(a, table)
 	return a

@@ -1,0 +1,146 @@
+package connect
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"time"
+
+	"mbl/internal/cloud"
+	"mbl/internal/coap"
+)
+
+// What a request may ask for.
+const (
+	MaxPayload    = 1 << 20 // bytes
+	maxPath       = 255
+	maxRetries    = 10
+	minExpiry     = time.Minute
+	maxExpiry     = 30 * 24 * time.Hour
+	defaultExpiry = 3 * 24 * time.Hour
+)
+
+// Request is something to be asked of a device.
+type Request struct {
+	DeviceID    string
+	ID          string   // chosen by the caller, comes back with the answer
+	Method      string   // GET, PUT, POST or DELETE
+	Path        string   // such as /3/0/0
+	Query       []string // such as pmin=10; may be nil
+	Accept      string   // media type; empty: as the device likes
+	ContentType string   // media type of the payload; empty: none said
+	Payload     []byte
+	Retries     int           // how often to try again
+	Expiry      time.Duration // 0: three days
+	Silent      bool          // nobody wants the answer
+}
+
+// Send queues a request for a device; the answer comes through the caller's
+// channel. It returns one of this package's refusals.
+func (s *Service) Send(ctx context.Context, who cloud.Principal, request Request) error {
+	job, err := s.newJob(who, request)
+	if err != nil {
+		return err
+	}
+	record, err := s.registration(ctx, who, request.DeviceID)
+	if err != nil {
+		return err
+	}
+	if !has(record.Links, request.Path) {
+		return ErrNoResource
+	}
+	job.patient = queueMode(record.Binding)
+	s.channels.expect(who)
+	return s.enqueue(ctx, request.DeviceID, job)
+}
+
+// NewID makes an id for a request whose caller chose none.
+func (s *Service) NewID() string { return s.ids.New() }
+
+// Cached is the latest value of a resource, if one is known that is still
+// good.
+func (s *Service) Cached(ctx context.Context, who cloud.Principal, deviceID, path string) (value Value, known bool, err error) {
+	record, err := s.registration(ctx, who, deviceID)
+	if err != nil {
+		return Value{}, false, err
+	}
+	if !has(record.Links, path) {
+		return Value{}, false, ErrNoResource
+	}
+	value, known = s.values.find(deviceID, path)
+	return value, known, nil
+}
+
+// Resources are what a device has registered.
+func (s *Service) Resources(ctx context.Context, who cloud.Principal, deviceID string) ([]cloud.Link, error) {
+	record, err := s.registration(ctx, who, deviceID)
+	if err != nil {
+		return nil, err
+	}
+	return record.Links, nil
+}
+
+func (s *Service) newJob(who cloud.Principal, request Request) (*job, error) {
+	if !regexp.MustCompile(`^[\w-]{1,40}$`).MatchString(request.ID) {
+		return nil, ErrAsyncID
+	}
+	method, known := map[string]coap.Code{"GET": coap.GET, "PUT": coap.PUT, "POST": coap.POST, "DELETE": coap.DELETE}[request.Method]
+	if !known || request.Retries < 0 || request.Retries > maxRetries || len(request.Payload) > MaxPayload {
+		return nil, ErrRequest
+	}
+	if request.Expiry == 0 {
+		request.Expiry = defaultExpiry
+	}
+	if request.Expiry < minExpiry || request.Expiry > maxExpiry {
+		return nil, ErrRequest
+	}
+	accept, err := contentFormat(request.Accept)
+	if err != nil {
+		return nil, err
+	}
+	format, err := contentFormat(request.ContentType)
+	if err != nil {
+		return nil, err
+	}
+	if len(request.Payload) == 0 {
+		format = nil
+	}
+	return &job{
+		id: request.ID, key: who.KeyID, path: request.Path, retries: request.Retries,
+		expires: s.now().Add(request.Expiry), silent: request.Silent,
+		request: &coap.Request{
+			Code: method, Path: segments(request.Path), Query: request.Query,
+			Accept: accept, ContentFormat: format, Payload: request.Payload,
+		},
+	}, nil
+}
+
+func segments(path string) []string { return strings.Split(strings.Trim(path, "/"), "/") }
+
+// has tells whether a device has registered what a path names: a resource, an
+// object or instance above one, or something below an instance of which no
+// resource was registered.
+func has(links []cloud.Link, path string) bool {
+	if path == "" || path == "/" || len(path) > maxPath {
+		return false
+	}
+	bare := false // an instance above it was registered
+	for _, link := range links {
+		switch {
+		case link.Path == path || strings.HasPrefix(link.Path, path+"/"):
+			return true
+		case strings.HasPrefix(path, link.Path+"/"):
+			bare = bare || !hasBelow(links, link.Path)
+		}
+	}
+	return bare
+}
+
+func hasBelow(links []cloud.Link, path string) bool {
+	for _, link := range links {
+		if strings.HasPrefix(link.Path, path+"/") {
+			return true
+		}
+	}
+	return false
+}
