@@ -104,39 +104,60 @@ func TestOpenSSLConnects(t *testing.T) {
 	}
 }
 
+// connectWith runs a client until it is connected.
+func (s *site) connectWith(t *testing.T, files identityFiles, args ...string) (*program, *Conn) {
+	t.Helper()
+	client := s.startClient(t, files, args...)
+	server := s.accept(t)
+	client.expect("Verify return code: 0 (ok)")
+	return client, server
+}
+
+// leaveSession connects as the original client and writes the session to its
+// file.
+func (s *site) leaveSession(t *testing.T, files identityFiles) {
+	t.Helper()
+	client, server := s.connectWith(t, files, "-cipher", originalOffer, "-sess_out", files.session)
+	if server.Resumed() {
+		t.Error("resumed what never was")
+	}
+	client.input.Close() // openssl leaves
+	if _, err := server.ReadMessage(limit(t)); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	_ = server.Close()
+	_, _ = io.Copy(io.Discard, client.output)
+}
+
 func TestOpenSSLResumesByIDAlsoAfterARestart(t *testing.T) {
 	s := newAuthorities(t)
 	cfg := ListenConfig{Sessions: NewMemory(100)}
 	cfg.Certificate = s.server(t)
 	s.listener = listen(t, "127.0.0.1:0", cfg)
 	files := s.files(t)
-	connect := func(args ...string) (*program, *Conn) {
-		client := s.startClient(t, files, append(args, "-cipher", originalOffer)...)
-		server := s.accept(t)
-		client.expect("Verify return code: 0 (ok)")
-		return client, server
+	s.leaveSession(t, files)
+	for _, restarted := range []bool{false, true} {
+		if restarted {
+			s.restart(t, cfg)
+		}
+		client, server := s.connectWith(t, files, "-cipher", originalOffer, "-sess_in", files.session)
+		if !server.Resumed() || server.PeerCertificate().Subject.CommonName != "device" {
+			t.Errorf("after a restart %v: resumed %v, as %q", restarted, server.Resumed(), server.PeerCertificate().Subject)
+		}
+		client.expect("Reused, TLSv1.2")
 	}
-	client, server := connect("-sess_out", files.session)
-	if server.Resumed() {
-		t.Error("resumed what never was")
-	}
-	client.input.Close() // openssl leaves and writes its session
-	if _, err := server.ReadMessage(limit(t)); !errors.Is(err, io.EOF) {
-		t.Fatal(err)
-	}
-	_ = server.Close()
-	_, _ = io.Copy(io.Discard, client.output)
+}
 
-	_, server = connect("-sess_in", files.session)
-	if !server.Resumed() {
-		t.Error("not resumed")
+// The original client's session would bring its suite along.
+func TestOriginalSessionIsNotResumedWithABetterOffer(t *testing.T) {
+	s := newSite(t, ListenConfig{Sessions: NewMemory(100)})
+	files := s.files(t)
+	s.leaveSession(t, files)
+	offer := originalOffer + ":ECDHE-ECDSA-AES128-GCM-SHA256"
+	_, server := s.connectWith(t, files, "-cipher", offer, "-sess_in", files.session)
+	if server.Resumed() || server.Suite() != GCM {
+		t.Errorf("resumed %v, speaks %v", server.Resumed(), server.Suite())
 	}
-	s.restart(t, cfg)
-	client, server = connect("-sess_in", files.session)
-	if !server.Resumed() || server.PeerCertificate().Subject.CommonName != "device" {
-		t.Errorf("after a restart resumed %v, as %q", server.Resumed(), server.PeerCertificate().Subject)
-	}
-	client.expect("Reused, TLSv1.2")
 }
 
 func TestRenegotiationIsRefused(t *testing.T) {

@@ -157,16 +157,6 @@ func TestSessionOfABrokenConnectionIsNotResumed(t *testing.T) {
 	}
 }
 
-// A session of the short suite would bring the suite along.
-func TestOriginalClientsSessionIsOfNoUseToOthers(t *testing.T) {
-	s := newSite(t, ListenConfig{Sessions: NewMemory(100)})
-	first, _ := s.connect(t)
-	s.dial.Resume, s.dial.Suite = first.Session(), GCM
-	if client, err := Dial(limit(t), s.address(), s.dial); err == nil && client.Resumed() {
-		t.Error("resumed")
-	}
-}
-
 func TestStoresTroubleKeepsNobodyOut(t *testing.T) {
 	for name, store := range map[string]SessionStore{
 		"failing":      failing{},
