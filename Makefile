@@ -3,7 +3,7 @@
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help build demo test test-fast needs lint format race fuzz interop bench generate fresh clean
+.PHONY: help build build-device demo test test-fast needs lint format race fuzz interop bench generate fresh clean
 
 GO = go
 GOLANGCI_LINT_VERSION = v2.15.0
@@ -20,6 +20,14 @@ build: ## build the four programs into bin/
 	case $$(sh scripts/openssl-tag.sh) in \
 	openssl) $(GO) build -tags openssl,netgo,osusergo -trimpath -ldflags "$$flags" -o bin/ ./cmd/mbl-cloud ;; \
 	esac
+
+build-device: ## build mbl-device for the processors of boards into bin/, for mbl-cli enroll
+	@version=$$(git describe --always --dirty 2>/dev/null || echo devel); \
+	for target in amd64 arm64 arm:7 armv6:6; do \
+		name=$${target%:*}; arch=$${name%v6}; level=; case $$target in *:*) level=$${target#*:} ;; esac; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch GOARM=$$level $(GO) build -trimpath -ldflags "-s -w -X mbl/internal/buildinfo.version=$$version" \
+			-o "bin/mbl-device-linux-$$name" ./cmd/mbl-device || exit 1; \
+	done
 
 demo: build ## from nothing to a registered device, on this machine, under a minute
 	@bin/mbl-sandbox demo

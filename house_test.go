@@ -27,7 +27,7 @@ var layers = []struct {
 }{
 	{"front doors", []string{"cli", "deviceapp", "cloudapp", "sandbox"}},
 	{"the service's doors", []string{"cloud/restapi", "cloud/lwm2m", "cloud/store"}},
-	{"brains", []string{"provision", "diagnose", "device", "cloud"}},
+	{"brains", []string{"provision", "diagnose", "enroll", "device", "cloud"}},
 	{"hands", []string{"credstore", "discovery", "ssh", "cloudapi", "keystore"}},
 	{"formats and protocols", []string{"credential", "lwm2m", "coap"}},
 	{"keys and ids", []string{"pki", "objectid", "sealed"}},

@@ -21,7 +21,7 @@ type Board struct {
 	Name   string // host name, also the one it announces
 	Server string // "openssh" or "dropbear"
 	Login  string // "key", "password" or "none"
-	Device string // our program, which it has as mbl-device
+	Device string // our program, which it has as mbl-device; empty: a bare board
 	Util   string // the same under its other name, pelion-provisioning-util
 }
 
@@ -35,9 +35,13 @@ type RunningBoard struct {
 // Path is where a file of the board lies on this machine.
 func (b *RunningBoard) Path(inside string) string { return filepath.Join(b.root, inside) }
 
+// BoardPath is where a file of the board will lie on this machine. What lies
+// there before the board starts is on it.
+func (l *LAN) BoardPath(inside string) string { return filepath.Join(l.dir, "board", inside) }
+
 // StartBoard starts a board at the other end of the cable.
 func (l *LAN) StartBoard(board Board) (*RunningBoard, error) {
-	b := &RunningBoard{board: board, root: filepath.Join(l.dir, "board")}
+	b := &RunningBoard{board: board, root: l.BoardPath("")}
 	if err := b.install(); err != nil {
 		return nil, err
 	}
@@ -61,6 +65,16 @@ func (l *LAN) StartBoard(board Board) (*RunningBoard, error) {
 
 // install puts our program where boards have it, under both its names.
 func (b *RunningBoard) install() error {
+	hash, err := run("openssl", "passwd", "-6", boardPassword)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(b.root, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(b.Path("password-hash"), []byte(hash), 0o600); err != nil || b.board.Device == "" {
+		return err
+	}
 	for _, dir := range []string{"opt/arm", "scratch", "var/lib/mbl-device"} {
 		if err := os.MkdirAll(b.Path(dir), 0o755); err != nil {
 			return err
@@ -71,11 +85,7 @@ func (b *RunningBoard) install() error {
 			return err
 		}
 	}
-	hash, err := run("openssl", "passwd", "-6", boardPassword)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(b.Path("password-hash"), []byte(hash), 0o600)
+	return nil
 }
 
 // LetIn gives the developer what the board's login wants: a key pair of which
@@ -93,6 +103,9 @@ func (b *RunningBoard) LetIn(w *stage.Workstation) error {
 	}
 	public, err := os.ReadFile(key + ".pub")
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(b.Path("root/.ssh"), 0o700); err != nil { // it may be starting still
 		return err
 	}
 	return os.WriteFile(b.Path("root/.ssh/authorized_keys"), public, 0o600)

@@ -6,12 +6,15 @@
 #
 #   SERVER  openssh | dropbear
 #   LOGIN   key | password | none  (none: root has an empty password)
+#
+# Without ROOT/opt/arm/mbl-device it is a bare board, which has and announces
+# nothing of ours. A file ROOT/systemctl makes it look as if systemd ran it.
 set -eu
 root=$1 server=$2 login=$3 name=$4
 
 # What makes it a board of its own: its users, its secrets, its state.
 mkdir -p "$root/root/.ssh" "$root/etc/ssh" "$root/etc/dropbear" "$root/etc/avahi/services" "$root/run/sshd" \
-    "$root/run/avahi-daemon" "$root/var/empty" "$root/var/log" "$root/tmp" "$root/proc" "$root/dev" "$root/usr" "$root/scratch"
+    "$root/run/avahi-daemon" "$root/var/empty" "$root/var/log" "$root/tmp" "$root/proc" "$root/dev" "$root/usr"
 chmod 700 "$root/root" "$root/root/.ssh"
 chmod 1777 "$root/tmp"
 echo "$name" >"$root/etc/hostname"
@@ -42,6 +45,10 @@ for dir in bin sbin lib lib32 lib64 libx32; do
     fi
 done
 cp -P /etc/ld.so.cache /etc/ld.so.conf "$root/etc/" 2>/dev/null || true
+if [ -f "$root/systemctl" ]; then
+    mkdir -p "$root/run/systemd/system" "$root/etc/systemd/system"
+    mount --bind "$root/systemctl" "$root/usr/bin/systemctl"
+fi
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 
@@ -61,13 +68,13 @@ enable-dbus=no
 [publish]
 publish-workstation=no
 EOF
-cat >"$root/etc/avahi/services/ssh.service" <<EOF
+[ ! -x "$root/opt/arm/mbl-device" ] || cat >"$root/etc/avahi/services/ssh.service" <<EOF
 <service-group><name>$name</name>
 <service><type>_ssh._tcp</type><port>22</port><txt-record>mblos</txt-record></service></service-group>
 EOF
 cat >"$root/etc/start" <<EOF
 /usr/sbin/avahi-daemon --no-drop-root --no-chroot &
-while :; do /opt/arm/mbl-device run || true; sleep 1; done >/var/log/mbl-device.log 2>&1 &
+[ ! -x /opt/arm/mbl-device ] || while :; do /opt/arm/mbl-device run || true; sleep 1; done >/var/log/mbl-device.log 2>&1 &
 case $server in
 openssh)
     ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/host_key

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"slices"
 
 	"mbl/internal/cloudapi"
 	"mbl/internal/credstore"
@@ -24,7 +25,7 @@ func rules() []rule {
 		failure = usererr.ExitFailure
 		usage   = usererr.ExitUsage
 	)
-	return append(append(deviceRules(), copyRules()...), []rule{
+	return append(slices.Concat(deviceRules(), copyRules(), enrollRules()), []rule{
 		{cloudapi.ErrUnauthorized, usererr.ExitKeyRefused, "the service refused the API key", "`mbl-cli save-api-key -` saves another; --api-url names another service"},
 		{cloudapi.ErrNotService, failure, "", "check --api-url, also whether it is http or https; a network that wants a log-in first answers like this too"},
 		{cloudapi.ErrForbidden, failure, "", "the API key's group lacks the right, or a limit of the account is reached"},

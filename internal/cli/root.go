@@ -61,6 +61,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newDeleteCertificateCommand(a),
 		newDeviceCommand(a),
 		newDoctorCommand(a),
+		newEnrollCommand(a),
 	)
 	root.SetHelpCommand(newHelpCommand())
 	return root
