@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,6 +89,17 @@ type apiKeyRow struct {
 	CAFile    string     `json:"ca_file,omitempty"`
 }
 
+type apiKeyList struct {
+	APIKeys []apiKeyRow `json:"api_keys"`
+}
+
+// forgottenKey is what api-key forget prints.
+type forgottenKey struct {
+	Name   string `json:"name"`
+	URL    string `json:"url"`
+	DryRun bool   `json:"dry_run"`
+}
+
 func newAPIKeyRow(key credstore.APIKey, chosen bool) apiKeyRow {
 	row := apiKeyRow{
 		Name: key.Name, URL: key.URL, Chosen: chosen, ID: key.ID(), AccountID: key.AccountID,
@@ -114,9 +124,7 @@ func (a *app) listAPIKeys() error {
 	for i, key := range keys {
 		rows = append(rows, newAPIKeyRow(key, i == 0))
 	}
-	return a.print(struct {
-		APIKeys []apiKeyRow `json:"api_keys"`
-	}{rows}, func(w io.Writer) { writeAPIKeys(w, rows) })
+	return a.print(apiKeyList{rows}, func(w io.Writer) { writeAPIKeys(w, rows) })
 }
 
 func writeAPIKeys(w io.Writer, rows []apiKeyRow) {
@@ -159,11 +167,7 @@ func (a *app) forgetAPIKey(ctx context.Context, nameOrURL string, dryRun bool) e
 	if err != nil {
 		return err
 	}
-	forgotten := struct {
-		Name   string `json:"name"`
-		URL    string `json:"url"`
-		DryRun bool   `json:"dry_run"`
-	}{key.Name, key.URL, dryRun}
+	forgotten := forgottenKey{key.Name, key.URL, dryRun}
 	if !dryRun {
 		if err := stores.User.ForgetAPIKey(ctx, key.Name, key.URL); err != nil {
 			return err
@@ -231,24 +235,6 @@ func keyLabels(keys []credstore.APIKey) []string {
 		labels = append(labels, key.Name+" for "+key.URL)
 	}
 	return labels
-}
-
-func (a *app) completeAPIKeys(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-	stores, err := a.stores()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	keys, err := stores.User.APIKeys()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var names []string
-	for _, key := range keys {
-		if strings.HasPrefix(key.Name, typed) {
-			names = append(names, key.Name+"\t"+key.URL)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func addDryRunFlag(cmd *cobra.Command, dryRun *bool) {

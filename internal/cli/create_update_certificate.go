@@ -36,6 +36,18 @@ type updateAuthorityOptions struct {
 	dryRun                  bool
 }
 
+// createdUpdate is what create-update-certificate prints.
+type createdUpdate struct {
+	Name        string    `json:"name"`
+	VendorID    string    `json:"vendor_id"`
+	ClassID     string    `json:"class_id"`
+	Fingerprint string    `json:"fingerprint,omitempty"` // SHA-256, hex; not of a dry run
+	Expires     time.Time `json:"expires"`
+	TeamStore   string    `json:"team_store"`
+	KeyFile     string    `json:"private_key_file"`
+	DryRun      bool      `json:"dry_run"`
+}
+
 func newCreateUpdateCertificateCommand(a *app) *cobra.Command {
 	var opts updateAuthorityOptions
 	cmd := &cobra.Command{
@@ -77,16 +89,7 @@ func (a *app) createUpdateCertificate(ctx context.Context, name string, opts upd
 	if err != nil {
 		return err
 	}
-	made := struct {
-		Name        string    `json:"name"`
-		VendorID    string    `json:"vendor_id"`
-		ClassID     string    `json:"class_id"`
-		Fingerprint string    `json:"fingerprint,omitempty"`
-		Expires     time.Time `json:"expires"`
-		TeamStore   string    `json:"team_store"`
-		KeyFile     string    `json:"private_key_file"`
-		DryRun      bool      `json:"dry_run"`
-	}{
+	made := createdUpdate{
 		Name:        name,
 		VendorID:    uuid.UUID(update.VendorID).String(),
 		ClassID:     uuid.UUID(update.ClassID).String(),

@@ -196,41 +196,20 @@ func destroy(ctx context.Context, cert doomed, client *cloudapi.Client, stores *
 	return nil
 }
 
+// deletedCertificate is what delete-certificate prints.
+type deletedCertificate struct {
+	Name      string   `json:"name"`
+	Service   bool     `json:"service"`
+	TeamStore bool     `json:"team_store"`
+	Devices   []string `json:"devices"`
+	DryRun    bool     `json:"dry_run"`
+}
+
 func (a *app) printDeleted(cert doomed, dryRun bool) error {
-	deleted := struct {
-		Name      string   `json:"name"`
-		Service   bool     `json:"service"`
-		TeamStore bool     `json:"team_store"`
-		Devices   []string `json:"devices"`
-		DryRun    bool     `json:"dry_run"`
-	}{cert.name, cert.id != "", cert.inStore, append([]string{}, cert.devices...), dryRun}
+	deleted := deletedCertificate{cert.name, cert.id != "", cert.inStore, append([]string{}, cert.devices...), dryRun}
 	return a.print(deleted, func(w io.Writer) {
 		fmt.Fprintf(w, "%s the developer certificate %s (%s).\n", didOrWould(dryRun, "Deleted", "Would delete"), cert.name, cert.places())
 	})
-}
-
-func (a *app) completeDeveloperCertificates(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return a.completeCertificates(credstore.KindDeveloper)
-}
-
-// completeCertificates are the names of one kind in the team store, for the
-// shell's completion.
-func (a *app) completeCertificates(kind credstore.Kind) ([]string, cobra.ShellCompDirective) {
-	stores, err := a.stores()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	rows, err := storeCertificates(stores)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var names []string
-	for _, row := range rows {
-		if row.Kind == string(kind) {
-			names = append(names, row.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // someOf names the first few.

@@ -53,9 +53,11 @@ func (a *app) listDevices(ctx context.Context, filters []string) error {
 		}
 		rows = append(rows, newDeviceRow(device))
 	}
-	return a.print(struct {
-		Devices []deviceRow `json:"devices"`
-	}{rows}, func(w io.Writer) { writeDevices(w, rows) })
+	return a.print(deviceList{rows}, func(w io.Writer) { writeDevices(w, rows) })
+}
+
+type deviceList struct {
+	Devices []deviceRow `json:"devices"`
 }
 
 func writeDevices(w io.Writer, rows []deviceRow) {

@@ -23,7 +23,8 @@ func newDeviceShowCommand(a *app) *cobra.Command {
 		Example: `  mbl-cli device show 0190f2a5c3de0242ac12000200000001
   mbl-cli device show my-board
   mbl-cli -o json device show my-board`,
-		Args: takes("ID or NAME"),
+		Args:              takes("ID or NAME"),
+		ValidArgsFunction: a.completeDevices,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.showDevice(cmd.Context(), args[0])
 		},

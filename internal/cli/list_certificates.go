@@ -45,6 +45,7 @@ func newListCertificatesCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&opts.local, "local", false, "only the team store, the service is not asked")
 	cmd.Flags().StringVar(&opts.accept, "accept-changed", "", "trust the changed certificate `NAME` of the team store")
+	completeFlag(cmd, "accept-changed", a.completeAnyCertificate)
 	return cmd
 }
 
@@ -67,9 +68,11 @@ func (a *app) listCertificates(ctx context.Context, opts listCertificatesOptions
 		return err
 	}
 	rows := joinCertificates(inService, inStore)
-	return a.print(struct {
-		Certificates []certificateRow `json:"certificates"`
-	}{append([]certificateRow{}, rows...)}, func(w io.Writer) { writeCertificates(w, rows) })
+	return a.print(certificateList{append([]certificateRow{}, rows...)}, func(w io.Writer) { writeCertificates(w, rows) })
+}
+
+type certificateList struct {
+	Certificates []certificateRow `json:"certificates"`
 }
 
 // certificatesInService are the service's certificates; none without an API

@@ -64,6 +64,8 @@ func newRootCommand(a *app) *cobra.Command {
 		newEnrollCommand(a),
 	)
 	root.SetHelpCommand(newHelpCommand())
+	completeFlag(root, "api-url", a.completeServices)
+	completeFlag(root, "output", cobra.FixedCompletions([]string{outputText, outputJSON}, cobra.ShellCompDirectiveNoFileComp))
 	return root
 }
 

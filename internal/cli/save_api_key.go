@@ -86,16 +86,19 @@ func (a *app) saveAPIKey(ctx context.Context, given string, opts saveAPIKeyOptio
 	if given != keyFromInput {
 		a.progress("hint: `mbl-cli save-api-key -` keeps the key out of your shell's history")
 	}
-	saved := struct {
-		Name      string `json:"name"`
-		URL       string `json:"url"`
-		AccountID string `json:"account_id"`
-		UserStore string `json:"user_store"`
-		Keyring   bool   `json:"keyring"`
-	}{key.Name, key.URL, account.ID, stores.User.Path(), key.Keyring}
+	saved := savedAPIKey{key.Name, key.URL, account.ID, stores.User.Path(), key.Keyring}
 	return a.print(saved, func(w io.Writer) {
 		fmt.Fprintf(w, "Saved the API key for %s (account %s).\n", saved.URL, saved.AccountID)
 	})
+}
+
+// savedAPIKey is what save-api-key prints.
+type savedAPIKey struct {
+	Name      string `json:"name"`
+	URL       string `json:"url"`
+	AccountID string `json:"account_id"`
+	UserStore string `json:"user_store"`
+	Keyring   bool   `json:"keyring"`
 }
 
 // newKey is the key that the person gave, with the service it is for.

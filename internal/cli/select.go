@@ -31,6 +31,8 @@ func newSelectCommand(a *app) *cobra.Command {
 		Long:    selectLong,
 		Example: "  mbl-cli select\n  mbl-cli select 1\n  mbl-cli select mbed-linux-os-9999",
 		Args:    takes("[INDEX|NAME]"),
+
+		ValidArgsFunction: a.completeFound,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			device, err := a.chooseDevice(cmd.Context(), s, args)
 			if err != nil {

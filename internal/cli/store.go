@@ -69,6 +69,21 @@ type storeRow struct {
 	Problems     []string `json:"problems"`
 }
 
+// shownStores is what store show prints.
+type shownStores struct {
+	User storeRow `json:"user"`
+	Team storeRow `json:"team"`
+}
+
+// madeStores is what store init prints.
+type madeStores struct {
+	User       string `json:"user"`
+	Team       string `json:"team"`
+	Group      string `json:"group,omitempty"`
+	StoresFile string `json:"stores_file"`
+	DryRun     bool   `json:"dry_run"`
+}
+
 func newStoreRow(report credstore.Report) storeRow {
 	row := storeRow{
 		Path: report.Path, Mode: octal(report), Group: report.Group, Writable: report.Writable, Problems: []string{},
@@ -100,10 +115,7 @@ func (a *app) showStores() error {
 	if err != nil {
 		return err
 	}
-	shown := struct {
-		User storeRow `json:"user"`
-		Team storeRow `json:"team"`
-	}{newStoreRow(user), newStoreRow(team)}
+	shown := shownStores{newStoreRow(user), newStoreRow(team)}
 	shown.User.APIKeys, shown.Team.Certificates = &user.Items, &team.Items
 	return a.print(shown, func(w io.Writer) {
 		fmt.Fprintf(w, "user store\t%s\tmode %s\t%s\n", oneLine(user.Path), shown.User.Mode, count(user.Items, "API key"))
@@ -139,13 +151,7 @@ func (a *app) initStores(want credstore.Init) error {
 	if err != nil {
 		return err
 	}
-	return a.print(struct {
-		User       string `json:"user"`
-		Team       string `json:"team"`
-		Group      string `json:"group,omitempty"`
-		StoresFile string `json:"stores_file"`
-		DryRun     bool   `json:"dry_run"`
-	}{places.User, places.Team, want.Group, places.StoresFile, want.DryRun}, func(w io.Writer) {
+	return a.print(madeStores{places.User, places.Team, want.Group, places.StoresFile, want.DryRun}, func(w io.Writer) {
 		uses := didOrWould(want.DryRun, "uses", "would use")
 		fmt.Fprintf(w, "mbl-cli %s these stores, as %s says:\n", uses, oneLine(places.StoresFile))
 		fmt.Fprintf(w, "  user store\t%s\n", oneLine(places.User))

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mbl/internal/credstore"
+)
+
+const (
+	completionTime  = 2 * time.Second // somebody has pressed Tab and waits
+	completionsMost = 200
+)
+
+// completeCertificates are the names of one kind in the team store, for the
+// shell's completion.
+func (a *app) completeCertificates(kind credstore.Kind) ([]string, cobra.ShellCompDirective) {
+	stores, err := a.stores()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	rows, err := storeCertificates(stores)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, row := range rows {
+		if row.Kind == string(kind) || kind == anyKind {
+			names = append(names, row.Name)
+		}
+	}
+	return slices.Compact(names), cobra.ShellCompDirectiveNoFileComp
+}
+
+// anyKind stands for every kind of certificate.
+const anyKind credstore.Kind = ""
+
+func (a *app) completeDeveloperCertificates(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.completeCertificates(credstore.KindDeveloper)
+}
+
+func (a *app) completeAnyCertificate(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return a.completeCertificates(anyKind)
+}
+
+// completeDevices are the names of the service's devices, and the ids of
+// those without one.
+func (a *app) completeDevices(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	client, err := a.service(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for device, err := range client.Devices(ctx, nil) {
+		if err != nil || len(names) == completionsMost {
+			break // what is known helps all the same
+		}
+		if name := oneLine(deviceLabel(device)); strings.HasPrefix(name, typed) {
+			names = append(names, name+"\t"+oneLine(device.State))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeFound are the devices last found in the network.
+func (a *app) completeFound(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	found, err := a.recallList(time.Now())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, device := range found {
+		names = append(names, oneLine(device.Name)+"\t"+oneLine(device.Address))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeAPIKeys are the names of the saved API keys.
+func (a *app) completeAPIKeys(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.completeKeys(func(key credstore.APIKey) string { return key.Name + "\t" + key.URL })
+}
+
+// completeServices are the services that there are keys for.
+func (a *app) completeServices(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return a.completeKeys(func(key credstore.APIKey) string { return key.URL })
+}
+
+func (a *app) completeKeys(text func(credstore.APIKey) string) ([]string, cobra.ShellCompDirective) {
+	stores, err := a.stores()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	keys, err := stores.User.APIKeys()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var texts []string
+	for _, key := range keys {
+		texts = append(texts, text(key))
+	}
+	slices.Sort(texts)
+	return slices.Compact(texts), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeFlag declares what may stand behind a flag of the command.
+func completeFlag(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+		panic(err) // the flag is declared beside it
+	}
+}
