@@ -88,12 +88,9 @@ mbl_provision() {
 
 mbl_status() {
 	mbl_tool status "$util" --get-pelion-status
-	mbl_state
+	if command -v mbl-device >/dev/null 2>&1; then
+		mbl_tool device mbl-device status --json
+		mbl_tool host uname -n
+	fi
 	mbl_mark done
-}
-
-mbl_state() {
-	command -v mbl-device >/dev/null 2>&1 || return 0
-	mbl_tool device mbl-device status --json
-	mbl_tool host uname -n
 }
