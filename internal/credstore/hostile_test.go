@@ -2,6 +2,7 @@ package credstore_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,6 +73,11 @@ func TestAHostileTeamStoreReachesNothingOutside(t *testing.T) {
 		"variable is huge": func(_ *testing.T, _, entry, _ string) error {
 			return os.Truncate(filepath.Join(entry, privateKey), 1<<40)
 		},
+		"variables are heavy together": func(t *testing.T, _, entry, _ string) error {
+			write(t, filepath.Join(entry, "MBED_CLOUD_DEV_MANUFACTURER.bin"), strings.Repeat("m", 40<<10))
+			write(t, filepath.Join(entry, "MBED_CLOUD_DEV_MODEL_NUMBER.bin"), strings.Repeat("m", 40<<10))
+			return nil
+		},
 		"too many files": func(t *testing.T, _, entry, _ string) error {
 			for i := range 300 {
 				write(t, filepath.Join(entry, strings.Repeat("f", i+1)[:min(i+1, 200)]+string(rune('a'+i%26))+strings.Repeat("g", i/26)), "")
@@ -116,5 +122,29 @@ func TestPathsInTheTeamsConfigAreNotFollowed(t *testing.T) {
 	entries, err := stores.List()
 	if err != nil || len(entries) != 1 || entries[0].Developer != nil || !errors.Is(entries[0].Problem, credstore.ErrDamaged) {
 		t.Errorf("listed %v, %v", entries, err)
+	}
+}
+
+func TestAStoreWithThousandsOfEntriesIsListed(t *testing.T) {
+	const many = 3000
+	stores := open(t, t.TempDir())
+	for i := range many {
+		write(t, filepath.Join(stores.Team.Path(), fmt.Sprintf("entry-%04d", i), "arm_uc_vendor_id.bin"), "")
+	}
+	entries, err := stores.List()
+	if err != nil || len(entries) != many || entries[0].Problem == nil {
+		t.Errorf("%d entries, %v", len(entries), err)
+	}
+}
+
+func TestAFloodedStoreIsRefused(t *testing.T) {
+	stores := open(t, t.TempDir())
+	for i := range 10001 {
+		if err := os.Symlink("nowhere", filepath.Join(stores.Team.Path(), fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := stores.List(); !errors.Is(err, credstore.ErrDamaged) {
+		t.Errorf("error %v", err)
 	}
 }
