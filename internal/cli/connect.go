@@ -29,18 +29,15 @@ func (a *app) target() (ssh.Target, error) {
 	return targets[0], nil
 }
 
+// systemSSHConfig is where OpenSSH has the computer's own settings.
+const systemSSHConfig = "/etc/ssh/ssh_config"
+
 // connect logs in to a device. Where somebody sits at a terminal, they are
 // asked for what is missing.
 func (a *app) connect(ctx context.Context, target ssh.Target, acceptNewHostKey bool) (*ssh.Client, error) {
-	home, err := a.home()
+	config, err := a.sshConfig(acceptNewHostKey)
 	if err != nil {
 		return nil, err
-	}
-	config := ssh.Config{
-		Home:             home,
-		AgentSocket:      a.sys.Getenv("SSH_AUTH_SOCK"),
-		AcceptNewHostKey: acceptNewHostKey,
-		Log:              a.log(),
 	}
 	if a.interactive() {
 		config.AskHostKey = a.askHostKey
@@ -48,6 +45,21 @@ func (a *app) connect(ctx context.Context, target ssh.Target, acceptNewHostKey b
 		config.AskPassphrase = a.askPassphrase
 	}
 	return ssh.Dial(ctx, target, config)
+}
+
+// sshConfig is how this person logs in without being asked anything.
+func (a *app) sshConfig(acceptNewHostKey bool) (ssh.Config, error) {
+	home, err := a.home()
+	return ssh.Config{
+		Home:             home,
+		AgentSocket:      a.sys.Getenv("SSH_AUTH_SOCK"),
+		SystemConfig:     systemSSHConfig,
+		Getenv:           a.sys.Getenv,
+		AcceptNewHostKey: acceptNewHostKey,
+		Warn:             func(text string) { a.warn("%s", text) },
+		Stderr:           a.sys.Err,
+		Log:              a.log(),
+	}, err
 }
 
 func (a *app) askHostKey(ctx context.Context, key ssh.HostKey) (bool, error) {

@@ -97,13 +97,27 @@ func knownPlaces(known []ssh.KnownKey) string {
 }
 
 func loginRefusal(login *ssh.LoginError) *usererr.Error {
-	message := fmt.Sprintf("the device refused the login as %s; tried: %s", login.User, strings.Join(login.Tried, ", "))
+	who := "the device"
+	if login.Jump {
+		who = "the jump host " + login.Host
+	}
+	message := fmt.Sprintf("%s refused the login as %s; tried: %s", who, login.User, strings.Join(login.Tried, ", "))
 	if len(login.Notes) > 0 {
 		message += "; could not try: " + strings.Join(login.Notes, ", ")
+	}
+	if login.Said != "" {
+		message += fmt.Sprintf("; it says: %q", login.Said)
+	}
+	return usererr.New(usererr.ExitFailure, "%s", message).WithHint("%s", loginHint(login))
+}
+
+func loginHint(login *ssh.LoginError) string {
+	if login.TooMany {
+		return "it counts every key; name the right one with IdentityFile in ~/.ssh/config, and set IdentitiesOnly yes"
 	}
 	hint := "give the account a key or password the device knows; `ssh-copy-id` puts your key there"
 	if len(login.Offered) > 0 {
 		hint += "; it takes: " + strings.Join(login.Offered, ", ")
 	}
-	return usererr.New(usererr.ExitFailure, "%s", message).WithHint("%s", hint)
+	return hint
 }

@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -14,6 +15,14 @@ import (
 type Config struct {
 	Home        string // the person's home folder, which holds .ssh
 	AgentSocket string // SSH_AUTH_SOCK; empty: no agent
+
+	// SystemConfig is the computer's own ssh_config, which counts after the
+	// person's. Empty: none.
+	SystemConfig string
+
+	// Getenv reads the environment, for the settings that name variables of it;
+	// nil: it is empty.
+	Getenv func(name string) string
 
 	// AcceptNewHostKey is the person's consent, given beforehand, to a host
 	// key that is not known yet. It never covers a changed key.
@@ -34,6 +43,13 @@ type Config struct {
 	// has the same time to answer. 0 means DefaultKeepAlive.
 	KeepAlive time.Duration
 
+	// Warn tells a person of something odd that does not end the login, in one
+	// line. nil: nobody is told.
+	Warn func(text string)
+
+	// Stderr is where a ProxyCommand writes its messages. nil: nowhere.
+	Stderr io.Writer
+
 	Log *slog.Logger // nil: no log
 }
 
@@ -49,6 +65,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.KeepAlive == 0 {
 		c.KeepAlive = DefaultKeepAlive
+	}
+	if c.Warn == nil {
+		c.Warn = func(string) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

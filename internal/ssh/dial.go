@@ -2,10 +2,8 @@ package ssh
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -13,42 +11,77 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Dial connects to a device and logs in. It tries once; an error says why
-// there is no connection and wraps a sentinel of this package, the error of a
-// callback, or ctx's. The caller closes the client.
+// Dial connects to a device and logs in, through the hosts or the command that
+// the configuration puts before it. It tries once; an error says why there is
+// no connection and wraps a sentinel of this package, the error of a callback,
+// or ctx's. The caller closes the client.
 func Dial(ctx context.Context, target Target, cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
-	set, err := settingsFor(ctx, target, cfg)
+	set, err := settingsFor(ctx, target, cfg, DefaultUser)
 	if err != nil {
 		return nil, err
 	}
-	target, err = set.apply(target)
-	if err != nil {
-		return nil, err
+	if target.Alias == "" && len(set.identityFiles) == 0 {
+		if err := set.addOriginalKeys(ctx, cfg); err != nil {
+			return nil, err
+		}
 	}
-	h := &handshake{cfg: cfg, set: set, target: target}
-	client, err := h.run(ctx)
+	client, err := (&handshake{cfg: cfg, set: set}).run(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("cannot log in to %s: %w", target, err)
+		return nil, fmt.Errorf("cannot log in to %s: %w", set.target, err)
 	}
 	return client, nil
 }
 
-// stepClock bounds one step of a handshake on a connection.
+// stepClock bounds one step of a handshake: it closes the connection when the
+// step takes too long. Not every connection knows deadlines.
 type stepClock struct {
 	conn net.Conn
 	step time.Duration
+
+	mu      sync.Mutex
+	timer   *time.Timer
+	expired bool
 }
 
-func (c *stepClock) start() { _ = c.conn.SetDeadline(time.Now().Add(c.step)) }
-func (c *stepClock) stop()  { _ = c.conn.SetDeadline(time.Time{}) }
+func (c *stepClock) start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.timer = time.AfterFunc(c.step, c.expire)
+}
+
+func (c *stepClock) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}
+
+func (c *stepClock) expire() {
+	c.mu.Lock()
+	c.expired = true
+	c.mu.Unlock()
+	c.conn.Close()
+}
+
+func (c *stepClock) ranOut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.expired
+}
 
 // handshake brings one connection from nothing to logged in.
 type handshake struct {
-	cfg    Config
-	set    *settings
-	target Target
+	cfg   Config
+	set   *settings
+	via   *Client // the jump host before this host; nil: not chosen yet, or none
+	depth int     // how many hosts wait for this one, 0 for the device itself
 
+	proxy   *proxyConn // nil: no ProxyCommand
 	hostKey verdict
 }
 
@@ -74,55 +107,46 @@ func (v *verdict) get() (trusted bool, refusal error) {
 }
 
 func (h *handshake) address() string {
-	return net.JoinHostPort(h.target.Address(), strconv.Itoa(int(h.target.Port)))
+	return net.JoinHostPort(h.set.target.Address(), strconv.Itoa(int(h.set.target.Port)))
 }
 
 func (h *handshake) run(ctx context.Context) (*Client, error) {
-	conn, err := h.reach(ctx)
+	reached, err := h.reach(ctx)
 	if err != nil {
 		return nil, err
 	}
+	conn := &greetedConn{Conn: reached}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	clock := &stepClock{conn: conn, step: h.cfg.Timeout}
-	attempt := newLogin(ctx, h.cfg, h.set, h.target, clock)
+	clock := &stepClock{conn: conn, step: h.set.timeout}
+	attempt := newLogin(ctx, h.cfg, h.set, clock)
+	attempt.jump = h.depth > 0
 	defer attempt.close()
 
 	clock.start()
+	defer clock.stop()
 	sshConn, channels, requests, err := h.shake(ctx, conn, attempt)
 	if err != nil {
 		conn.Close()
-		return nil, h.explain(ctx, attempt, err)
+		return nil, h.explain(ctx, conn, attempt, err)
 	}
-	clock.stop()
-	h.cfg.Log.Debug("logged in", "device", h.target.String(), "tried", attempt.tried)
-	return newClient(ssh.NewClient(sshConn, channels, requests), h.target, h.cfg.KeepAlive), nil
-}
-
-func (h *handshake) reach(ctx context.Context) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: h.cfg.Timeout}).DialContext(ctx, "tcp", h.address())
-	switch {
-	case err == nil:
-		return conn, nil
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case isTimeout(err):
-		return nil, fmt.Errorf("%w: %w", ErrTimeout, err)
-	default:
-		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
-	}
+	h.cfg.Log.Debug("logged in", "device", h.set.target.String(), "tried", attempt.tried)
+	return newClient(ssh.NewClient(sshConn, channels, requests), h.set.target, h.cfg.KeepAlive), nil
 }
 
 func (h *handshake) shake(ctx context.Context, conn net.Conn, attempt *login) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
-	keys, err := newHostKeys(ctx, h.set, h.cfg)
+	keys, err := newHostKeys(ctx, h.set, h.cfg, h.address())
 	if err != nil {
 		return nil, nil, nil, h.hostKey.set(err)
 	}
+	wanted := h.set.algorithms
 	config := &ssh.ClientConfig{
-		User:              h.target.User,
+		Config:            ssh.Config{KeyExchanges: wanted.keyExchanges, Ciphers: wanted.ciphers, MACs: wanted.macs},
+		User:              h.set.target.User,
 		Auth:              attempt.methods(),
 		AuthCallback:      attempt.observe,
-		HostKeyAlgorithms: keys.algorithms(h.address()),
+		BannerCallback:    attempt.hear,
+		HostKeyAlgorithms: keys.algorithms(),
 		HostKeyCallback: func(address string, remote net.Addr, key ssh.PublicKey) error {
 			attempt.clock.stop()
 			defer attempt.clock.start()
@@ -130,31 +154,4 @@ func (h *handshake) shake(ctx context.Context, conn net.Conn, attempt *login) (s
 		},
 	}
 	return ssh.NewClientConn(conn, h.address(), config)
-}
-
-// explain finds the reason of a failed handshake. What this package refused or
-// a person ended comes first; the library's own words say only what followed.
-func (h *handshake) explain(ctx context.Context, attempt *login, err error) error {
-	trusted, refusal := h.hostKey.get()
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case refusal != nil:
-		return refusal
-	case attempt.abort != nil:
-		return attempt.abort
-	case isTimeout(err):
-		return fmt.Errorf("%w: %w", ErrTimeout, err)
-	case !trusted:
-		return fmt.Errorf("%w: %w", ErrProtocol, err)
-	case len(attempt.tried) == 0:
-		return fmt.Errorf("%w: %w", ErrDropped, err)
-	default:
-		return attempt.refused(err)
-	}
-}
-
-func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }

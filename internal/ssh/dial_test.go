@@ -456,16 +456,6 @@ func TestANewLineIsNotGluedToAnOpenOne(t *testing.T) {
 	}
 }
 
-func TestABadKnownHostsFileIsNamed(t *testing.T) {
-	p := newPerson(t)
-	p.file("known_hosts", "host ssh-ed25519 !!!\n")
-	server := &sshtest.Server{Auth: xssh.ServerConfig{NoClientAuth: true}}
-	err := p.dial(server.Start(t))
-	if !errors.Is(err, ssh.ErrConfig) || !strings.Contains(err.Error(), "known_hosts:1") {
-		t.Errorf("err = %v", err)
-	}
-}
-
 func TestAPortNobodyListensOn(t *testing.T) {
 	p := newPerson(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

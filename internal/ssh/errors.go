@@ -3,6 +3,7 @@ package ssh
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +37,7 @@ type KnownKey struct {
 	Fingerprint string // SHA256:…
 	File        string
 	Line        int
+	Wide        bool // a pattern or a mark: about more than this host
 }
 
 func (e *HostKeyError) Error() string {
@@ -44,17 +46,44 @@ func (e *HostKeyError) Error() string {
 
 func (e *HostKeyError) Unwrap() error { return e.Reason }
 
-// Remedy is the command that forgets the known keys of the host.
+// Remedy is what forgets the known keys of the host: commands for a shell, or
+// the deletion of lines that are about other hosts too. Empty if none is known.
 func (e *HostKeyError) Remedy() string {
-	return fmt.Sprintf("ssh-keygen -f %q -R %q", e.File, e.Host)
+	var whole, own []string
+	for _, key := range slices.Backward(e.Known) { // a deleted line moves those below it
+		if key.Wide {
+			whole = append(whole, fmt.Sprintf("sed -i %dd %s", key.Line, shellQuote(key.File)))
+			continue
+		}
+		step := fmt.Sprintf("ssh-keygen -f %s -R %s", shellQuote(key.File), shellQuote(e.Host))
+		if !slices.Contains(own, step) {
+			own = append(own, step)
+		}
+	}
+	return strings.Join(append(whole, own...), " && ")
+}
+
+// shellQuote makes one word for a POSIX shell.
+func shellQuote(text string) string {
+	plain := !strings.ContainsFunc(text, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-:@%+,", r))
+	})
+	if plain && text != "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // LoginError tells how the login was tried. It wraps ErrLoginRefused.
 type LoginError struct {
 	User    string
-	Offered []string // methods the device takes, as it says; empty if it did not say
+	Host    string   // which host refused, as ParseTarget reads it
+	Jump    bool     // that host stands before the device (ProxyJump)
+	Offered []string // methods the host takes, as it says; empty if it did not say
 	Tried   []string // what was tried, in order, for people: `key ~/.ssh/id_ed25519`
 	Notes   []string // what could not be tried, and why
+	Said    string   // the host's own words: a banner, a reason to hang up; may be empty
+	TooMany bool     // the host hung up because too many logins failed
 	Err     error    // the last word of the SSH library; may be nil
 }
 
@@ -62,6 +91,9 @@ func (e *LoginError) Error() string {
 	text := fmt.Sprintf("%v for %s; tried: %s", ErrLoginRefused, e.User, strings.Join(e.Tried, ", "))
 	if len(e.Notes) > 0 {
 		text += "; not tried: " + strings.Join(e.Notes, ", ")
+	}
+	if e.Said != "" {
+		text += fmt.Sprintf("; it says: %q", e.Said)
 	}
 	return text
 }

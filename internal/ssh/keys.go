@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 
 	"golang.org/x/crypto/ssh"
 
@@ -59,7 +60,7 @@ var errNoPassphrase = errors.New("encrypted, and nobody can be asked for its pas
 // keyFile reads a private key. ask gets the passphrase of an encrypted one and
 // is nil where nobody can be asked.
 func keyFile(file string, ask func() (secret.Text, error)) (*offeredKey, error) {
-	content, err := os.ReadFile(file)
+	content, err := readKeyFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func keyFile(file string, ask func() (secret.Text, error)) (*offeredKey, error) 
 	}
 	var locked *ssh.PassphraseMissingError
 	if !errors.As(err, &locked) {
-		return nil, fmt.Errorf("not a usable private key: %w", err)
+		return nil, notAKey(content, err)
 	}
 	if ask == nil {
 		return nil, errNoPassphrase
@@ -83,6 +84,42 @@ func keyFile(file string, ask func() (secret.Text, error)) (*offeredKey, error) 
 		return unlockNow(file, unlock)
 	}
 	return &offeredKey{name: file, public: public, open: unlock}, nil
+}
+
+// maxKeySize bounds a key file.
+const maxKeySize = 1 << 20
+
+// readKeyFile reads a private key that nobody else can read; ssh takes no
+// other either.
+func readKeyFile(file string) ([]byte, error) {
+	content, err := readBounded(file, maxKeySize)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("others can read it, mode %04o; `chmod 600` mends it", info.Mode().Perm())
+	}
+	return content, nil
+}
+
+// notAKey says what a file is in place of a private key, as far as it shows.
+func notAKey(content []byte, err error) error {
+	text := bytes.TrimSpace(content)
+	_, _, _, _, publicErr := ssh.ParseAuthorizedKey(text)
+	switch {
+	case len(text) == 0:
+		return errors.New("it is empty")
+	case bytes.HasPrefix(text, []byte("PuTTY-User-Key-File-")):
+		return errors.New("it is a key of PuTTY; `puttygen KEY -O private-openssh -o NEWKEY` makes one for ssh of it")
+	case publicErr == nil:
+		return errors.New("it is a public key; the private one belongs there")
+	default:
+		return fmt.Errorf("not a usable private key: %w", err)
+	}
 }
 
 func openKey(file string, signer ssh.Signer) (*offeredKey, error) {
@@ -124,7 +161,7 @@ func decryptKey(content []byte, ask func() (secret.Text, error)) (ssh.AlgorithmS
 
 // publicKeyBeside reads the .pub file of a key, nil if there is none.
 func publicKeyBeside(file string) ssh.PublicKey {
-	line, err := os.ReadFile(file + ".pub")
+	line, err := readBounded(file+".pub", maxKeySize)
 	if err != nil {
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -28,11 +30,13 @@ type login struct {
 	questions questions
 	keyFile   func(name string) string // of the default keys
 	dialAgent func() (net.Conn, error) // nil: no agent
+	jump      bool                     // this host stands before the device
 
 	agent    io.Closer
 	offered  []string
 	tried    []string
 	notes    []string
+	banner   string
 	password string // the one already offered, so that it is not offered again
 	abort    error  // a person ended the login
 }
@@ -44,31 +48,57 @@ type questions struct {
 }
 
 // newLogin prepares a login that ends with ctx.
-func newLogin(ctx context.Context, cfg Config, set *settings, target Target, clock *stepClock) *login {
+func newLogin(ctx context.Context, cfg Config, set *settings, clock *stepClock) *login {
+	target := set.target
 	l := &login{set: set, target: target, clock: clock, keyFile: cfg.sshFile}
+	if set.batch {
+		cfg.AskPassword, cfg.AskPassphrase = nil, nil
+	}
 	if cfg.AskPassword != nil {
 		l.questions.password = func() (secret.Text, error) { return cfg.AskPassword(ctx, target) }
 	}
 	if cfg.AskPassphrase != nil {
 		l.questions.passphrase = func(file string) (secret.Text, error) { return cfg.AskPassphrase(ctx, file) }
 	}
-	if cfg.AgentSocket != "" {
-		dialer := net.Dialer{Timeout: cfg.Timeout}
-		l.dialAgent = func() (net.Conn, error) { return dialer.DialContext(ctx, "unix", cfg.AgentSocket) }
+	if set.agentSocket != "" {
+		dialer := net.Dialer{Timeout: set.timeout}
+		l.dialAgent = func() (net.Conn, error) { return dialer.DialContext(ctx, "unix", set.agentSocket) }
 	}
 	return l
 }
 
+// The names of login methods (RFC 4252 and 4256).
+const (
+	methodKey         = "publickey"
+	methodPassword    = "password"
+	methodInteractive = "keyboard-interactive"
+)
+
 func (l *login) methods() []ssh.AuthMethod {
-	methods := []ssh.AuthMethod{ssh.PublicKeysCallback(l.keys)}
-	if l.target.Password.Empty() && l.questions.password == nil {
-		return methods
-	}
 	password := ssh.PasswordCallback(l.offerPassword)
 	if l.target.Password.Empty() {
 		password = ssh.RetryableAuthMethod(password, passwordAttempts)
 	}
-	return append(methods, password, ssh.KeyboardInteractive(l.answer))
+	var methods []ssh.AuthMethod
+	for _, method := range l.set.methods {
+		switch {
+		case method == methodKey:
+			methods = append(methods, ssh.PublicKeysCallback(l.keys))
+		case l.target.Password.Empty() && l.questions.password == nil:
+		case method == methodPassword:
+			methods = append(methods, password)
+		default:
+			methods = append(methods, ssh.KeyboardInteractive(l.answer))
+		}
+	}
+	return methods
+}
+
+// hear keeps what the host shows before the login; it often says why nobody
+// may log in.
+func (l *login) hear(banner string) error {
+	l.banner = strings.TrimSpace(banner)
+	return nil
 }
 
 // observe is the ssh.ClientConfig.AuthCallback: the device refused a method
@@ -91,9 +121,34 @@ func (l *login) close() {
 	}
 }
 
-// refused is the error for a login that the device ended.
+// refused is the error for a login that the host ended.
 func (l *login) refused(err error) error {
-	return &LoginError{User: l.target.User, Offered: l.offered, Tried: l.tried, Notes: l.notes, Err: err}
+	return &LoginError{
+		User: l.target.User, Host: l.target.String(), Jump: l.jump,
+		Offered: l.offered, Tried: l.tried, Notes: l.notes,
+		Said: l.said(err), TooMany: strings.Contains(err.Error(), tooManyFailures), Err: err,
+	}
+}
+
+// tooManyFailures is how OpenSSH and Dropbear word it; there is no code for it.
+const tooManyFailures = "Too many auth"
+
+// disconnected begins the SSH library's text of a disconnect message (RFC 4253,
+// section 11.1), whose type it keeps to itself.
+const disconnected = "ssh: disconnect, reason "
+
+// said is the host's own explanation.
+func (l *login) said(err error) string {
+	_, reason, found := strings.Cut(err.Error(), disconnected)
+	if _, text, ok := strings.Cut(reason, ": "); found && ok {
+		if words, err := strconv.Unquote(text); err == nil {
+			return strings.TrimSpace(l.banner + " " + words)
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		l.notes = append(l.notes, "the rest (it closed the connection)")
+	}
+	return l.banner
 }
 
 func (l *login) try(what string) { l.tried = append(l.tried, what) }
@@ -165,6 +220,9 @@ func (l *login) passphraseFor(file string) func() (secret.Text, error) {
 	}
 }
 
+// errEmptyAgent: a locked agent shows no keys.
+var errEmptyAgent = errors.New("it holds no key, or is locked; `ssh-add -l` and `ssh-add -X` tell")
+
 // agentKeys lists the keys of the agent. An agent that does not answer is
 // noted, and the login goes on with the files.
 func (l *login) agentKeys() []*offeredKey {
@@ -181,6 +239,9 @@ func (l *login) agentKeys() []*offeredKey {
 	if err != nil {
 		l.note("ssh-agent", err)
 		return nil
+	}
+	if len(signers) == 0 {
+		l.note("ssh-agent", errEmptyAgent)
 	}
 	var keys []*offeredKey
 	for _, signer := range signers {

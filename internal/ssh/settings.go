@@ -2,20 +2,35 @@ package ssh
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
+	"time"
+
+	"mbl/internal/ssh/sshconfig"
 )
 
-// settings is what ~/.ssh/config says about one target.
+// settings is what the SSH configuration says about one target.
 type settings struct {
-	hostName        string
-	port            uint16
-	user            string
-	identityFiles   []string // those the configuration names, absolute
-	identitiesOnly  bool
-	knownHostsFiles []string // absolute; a new key goes into the first
-	unknownHostKey  unknownHostKey
+	target Target // with everything filled in
+
+	identityFiles  []string // those the configuration names, absolute
+	identitiesOnly bool
+	agentSocket    string   // empty: no agent
+	methods        []string // login methods that may be used; nil: all
+	batch          bool     // nobody is asked
+
+	jumps         []string // hosts to go through, first to last
+	proxyCommand  string   // tokens put in; empty: none
+	addressFamily string   // tcp, tcp4 or tcp6
+	timeout       time.Duration
+
+	hostKeyAlias     string
+	knownHostsFiles  []string // absolute; a new key goes into the first
+	systemKnownHosts []string
+	hashKnownHosts   bool
+	unknownHostKey   unknownHostKey
+	algorithms       algorithms
 }
 
 // unknownHostKey is what StrictHostKeyChecking says about a key that is not
@@ -28,216 +43,314 @@ const (
 	acceptUnknown
 )
 
-// values gives the values of one keyword of ssh_config(5), in order.
-type values func(keyword string) ([]string, error)
-
 // originalAlias is the Host entry from which the original tool takes the key
 // for every device, unless it is told another one.
 const originalAlias = "mbl-device"
 
-// settingsFor finds the settings of a target.
-func settingsFor(ctx context.Context, target Target, cfg Config) (*settings, error) {
+// settingsFor finds the settings of a target. What the person typed comes
+// first, then the configuration, then defaultUser and the other defaults.
+func settingsFor(ctx context.Context, target Target, cfg Config, defaultUser string) (*settings, error) {
 	name := target.Alias
 	if name == "" {
 		name = target.Address()
 	}
-	lookup, err := configValues(ctx, cfg.sshFile("config"), name)
+	s, err := settingsOf(ctx, name, target, cfg, defaultUser)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
-	}
-	s, err := readSettings(lookup, cfg)
-	if err == nil && target.Alias == "" && len(s.identityFiles) == 0 {
-		s.identityFiles, err = originalKeys(ctx, cfg)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: the entry for %s in %s: %w", ErrConfig, name, cfg.sshFile("config"), err)
+		return nil, configError(ctx, err, "the SSH settings for "+name)
 	}
 	return s, nil
 }
 
-func originalKeys(ctx context.Context, cfg Config) ([]string, error) {
-	lookup, err := configValues(ctx, cfg.sshFile("config"), originalAlias)
+func configError(ctx context.Context, err error, what string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, ErrTarget) {
+		return err
+	}
+	return fmt.Errorf("%w: %s: %w", ErrConfig, what, err)
+}
+
+func settingsOf(ctx context.Context, name string, target Target, cfg Config, defaultUser string) (*settings, error) {
+	lines, err := configLines(ctx, queryFor(name, target.User, defaultUser, cfg), cfg)
 	if err != nil {
 		return nil, err
 	}
-	r := settingsReader{lookup: lookup, cfg: cfg}
-	return r.identityFiles(), r.err
+	r := &settingsReader{lines: lines, cfg: cfg}
+	s := r.read(name, target, defaultUser)
+	if r.err != nil {
+		return nil, r.err
+	}
+	return s, nil
 }
 
-func readSettings(lookup values, cfg Config) (*settings, error) {
-	r := settingsReader{lookup: lookup, cfg: cfg}
-	s := &settings{
-		hostName:        r.first("HostName"),
-		user:            r.first("User"),
-		port:            r.port(),
-		identityFiles:   r.identityFiles(),
-		identitiesOnly:  r.yes("IdentitiesOnly"),
-		knownHostsFiles: r.knownHostsFiles(),
-		unknownHostKey:  r.unknownHostKey(),
+func queryFor(name, user, defaultUser string, cfg Config) sshconfig.Query {
+	return sshconfig.Query{Host: name, User: user, DefaultUser: defaultUser, LocalUser: localUser(), Home: cfg.Home}
+}
+
+// addOriginalKeys gives a device that no Host entry has a key for the one of
+// the original's alias.
+func (s *settings) addOriginalKeys(ctx context.Context, cfg Config) error {
+	lines, err := configLines(ctx, queryFor(originalAlias, "", DefaultUser, cfg), cfg)
+	if err != nil {
+		return configError(ctx, err, "the SSH settings for "+originalAlias)
 	}
-	r.refuseProxies()
-	return s, r.err
+	r := &settingsReader{lines: lines, cfg: cfg, tokens: cfg.tokensFor(originalAlias, s.target, s.hostKeyAlias)}
+	s.identityFiles = r.identityFiles()
+	if r.err != nil {
+		return configError(ctx, r.err, "the SSH settings for "+originalAlias)
+	}
+	return nil
 }
 
 // settingsReader keeps the first error, so that each setting is one line.
 type settingsReader struct {
-	lookup values
+	lines  []sshconfig.Setting
 	cfg    Config
+	tokens tokens
 	err    error
 }
 
-func (r *settingsReader) fail(format string, args ...any) {
+func (r *settingsReader) read(name string, target Target, defaultUser string) *settings {
+	s := &settings{target: r.fill(name, target, defaultUser), hostKeyAlias: r.first("hostkeyalias")}
+	r.tokens = r.cfg.tokensFor(name, s.target, s.hostKeyAlias)
+	s.identityFiles = r.identityFiles()
+	s.identitiesOnly = r.yes("identitiesonly")
+	s.agentSocket = r.agentSocket()
+	s.methods = r.methods()
+	s.batch = r.yes("batchmode")
+	s.jumps, s.proxyCommand = r.proxy()
+	s.addressFamily = r.addressFamily()
+	s.timeout = r.timeout()
+	s.knownHostsFiles = r.files("userknownhostsfile", "~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+	s.systemKnownHosts = r.files("globalknownhostsfile", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+	s.hashKnownHosts = r.yes("hashknownhosts")
+	s.unknownHostKey = r.unknownHostKey()
+	s.algorithms = r.algorithms()
+	return s
+}
+
+func (r *settingsReader) fail(line sshconfig.Setting, err error) {
 	if r.err == nil {
-		r.err = fmt.Errorf(format, args...)
+		r.err = fmt.Errorf("%s: %s: %w", line.Place(), line.Keyword, err)
 	}
 }
 
-func (r *settingsReader) all(keyword string) []string {
-	found, err := r.lookup(keyword)
-	if err != nil {
-		r.fail("%s: %w", keyword, err)
+// line is the first with one of the keywords.
+func (r *settingsReader) line(keywords ...string) (sshconfig.Setting, bool) {
+	for _, line := range r.lines {
+		for _, keyword := range keywords {
+			if line.Keyword == keyword {
+				return line, true
+			}
+		}
 	}
-	return found
+	return sshconfig.Setting{}, false
 }
 
 func (r *settingsReader) first(keyword string) string {
-	found := r.all(keyword)
-	if len(found) == 0 {
+	line, found := r.line(keyword)
+	if !found {
 		return ""
 	}
-	return found[0]
+	return line.Args[0]
 }
 
-func (r *settingsReader) yes(keyword string) bool { return strings.EqualFold(r.first(keyword), "yes") }
+// choice reads a keyword that takes one of a few words; def is its default.
+func (r *settingsReader) choice(keyword, def string, words ...string) string {
+	line, found := r.line(keyword)
+	if !found {
+		return def
+	}
+	for _, word := range words {
+		if strings.EqualFold(line.Args[0], word) {
+			return word
+		}
+	}
+	r.fail(line, fmt.Errorf("%q is none of %s", line.Args[0], strings.Join(words, ", ")))
+	return def
+}
+
+func (r *settingsReader) yes(keyword string) bool { return r.allowed(keyword, "no") }
+
+func (r *settingsReader) allowed(keyword, def string) bool {
+	word := r.choice(keyword, def, "yes", "no", "true", "false")
+	return word == "yes" || word == "true"
+}
+
+// fill puts the configuration and the defaults where the person typed nothing.
+func (r *settingsReader) fill(name string, target Target, defaultUser string) Target {
+	if target.Host == "" || target.Alias == "" {
+		r.setHost(&target, name)
+	}
+	if target.Port == 0 {
+		target.Port = r.port()
+	}
+	if target.User == "" {
+		target.User = r.first("user")
+	}
+	if target.User == "" {
+		target.User = defaultUser
+	}
+	return target
+}
+
+func (r *settingsReader) setHost(target *Target, name string) {
+	line, found := r.line("hostname")
+	if !found {
+		line = sshconfig.Setting{Keyword: "hostname", Args: []string{name}}
+	} else if text, err := (tokens{'%': "%", 'h': name, 'n': name}).expand(line.Args[0], "hn"); err != nil {
+		r.fail(line, err)
+	} else {
+		line.Args = []string{text}
+	}
+	if err := target.setHost(line.Args[0]); err != nil {
+		r.fail(line, fmt.Errorf("%q: %w", line.Args[0], err))
+	}
+}
 
 func (r *settingsReader) port() uint16 {
-	text := r.first("Port")
-	if text == "" {
-		return 0
+	line, found := r.line("port")
+	if !found {
+		return DefaultPort
 	}
-	port, err := parsePort(text)
+	port, err := parsePort(line.Args[0])
 	if err != nil {
-		r.fail("Port %s: %w", text, err)
+		r.fail(line, err)
 	}
 	return port
 }
 
 func (r *settingsReader) identityFiles() []string {
 	var files []string
-	for _, name := range r.all("IdentityFile") {
-		if !strings.EqualFold(name, "none") {
-			files = append(files, r.path(unquote(name)))
-		}
-	}
-	return files
-}
-
-func (r *settingsReader) knownHostsFiles() []string {
-	text := r.first("UserKnownHostsFile")
-	if text == "" {
-		return []string{r.cfg.sshFile("known_hosts"), r.cfg.sshFile("known_hosts2")}
-	}
-	var files []string
-	for _, name := range splitQuoted(text) {
-		if strings.EqualFold(name, "none") {
+	for _, line := range r.lines {
+		if line.Keyword != "identityfile" {
 			continue
 		}
-		files = append(files, r.path(name))
+		if len(line.Args) > 1 {
+			r.fail(line, fmt.Errorf("one file a line; a name with blanks needs quotation marks"))
+		}
+		if file := r.path(line, line.Args[0]); file != "" {
+			files = append(files, file)
+		}
 	}
 	return files
 }
 
-func (r *settingsReader) unknownHostKey() unknownHostKey {
-	switch strings.ToLower(r.first("StrictHostKeyChecking")) {
-	case "yes", "true":
-		return refuseUnknown
-	case "no", "false", "off", "accept-new":
-		return acceptUnknown
-	default:
-		return askAboutUnknown
-	}
-}
+// fileTokens are those that ssh_config(5) allows in file names, without %C and
+// %j: hashes of nothing that a person would name a key after.
+const fileTokens = "dhikLlnpru"
 
-// refuseProxies: a direct connection where a proxy is asked for could end at
-// another machine of that name.
-func (r *settingsReader) refuseProxies() {
-	for _, keyword := range []string{"ProxyJump", "ProxyCommand"} {
-		value := r.first(keyword)
-		if value != "" && !strings.EqualFold(value, "none") {
-			r.fail("%s is not supported; give an address that this computer reaches itself", keyword)
-		}
+// path makes a file name of the configuration absolute; none is empty.
+func (r *settingsReader) path(line sshconfig.Setting, name string) string {
+	if strings.EqualFold(name, "none") {
+		return ""
 	}
-}
-
-// path makes a file name of the configuration absolute. Of the tokens of
-// ssh_config(5) only the home folder is known here.
-func (r *settingsReader) path(name string) string {
-	name = strings.ReplaceAll(name, "%d", r.cfg.Home)
-	if strings.Contains(strings.ReplaceAll(name, "%%", ""), "%") {
-		r.fail("the file name %s has a token that is not supported", name)
+	name, err := r.tokens.expand(name, fileTokens)
+	if err == nil {
+		name, err = r.cfg.expandEnvironment(name)
 	}
-	name = strings.ReplaceAll(name, "%%", "%")
-	if rest, ok := strings.CutPrefix(name, "~/"); ok || !filepath.IsAbs(name) {
-		return filepath.Join(r.cfg.Home, rest)
+	if err == nil {
+		name, err = r.cfg.homePath(name)
+	}
+	if err != nil {
+		r.fail(line, err)
 	}
 	return name
 }
 
-func unquote(text string) string {
-	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
-		return text[1 : len(text)-1]
+func (r *settingsReader) files(keyword string, defaults ...string) []string {
+	line, found := r.line(keyword)
+	if !found {
+		line = sshconfig.Setting{Keyword: keyword, Args: defaults}
 	}
-	return text
-}
-
-// splitQuoted splits at spaces outside double quotes.
-func splitQuoted(text string) []string {
-	quoted := false
-	fields := strings.FieldsFunc(text, func(r rune) bool {
-		if r == '"' {
-			quoted = !quoted
-		}
-		return (r == ' ' || r == '\t') && !quoted
-	})
-	for i, field := range fields {
-		fields[i] = unquote(field)
-	}
-	return fields
-}
-
-// apply fills what the target leaves open: what the person typed comes first,
-// then the configuration, then the defaults.
-func (s *settings) apply(target Target) (Target, error) {
-	if target.Host == "" || target.Alias == "" && s.hostName != "" {
-		if err := s.setHost(&target); err != nil {
-			return Target{}, err
+	var files []string
+	for _, name := range line.Args {
+		if file := r.path(line, name); file != "" {
+			files = append(files, file)
 		}
 	}
-	if target.Port == 0 {
-		target.Port = s.port
-	}
-	if target.Port == 0 {
-		target.Port = DefaultPort
-	}
-	if target.User == "" {
-		target.User = s.user
-	}
-	if target.User == "" {
-		target.User = DefaultUser
-	}
-	return target, nil
+	return files
 }
 
-func (s *settings) setHost(target *Target) error {
-	name := s.hostName
-	if name == "" {
-		name = target.Alias
+// agentSocket follows IdentityAgent, which beats SSH_AUTH_SOCK.
+func (r *settingsReader) agentSocket() string {
+	line, found := r.line("identityagent")
+	if !found || line.Args[0] == "SSH_AUTH_SOCK" {
+		return r.cfg.AgentSocket
 	}
-	name = strings.ReplaceAll(name, "%h", target.String())
-	host, err := ParseTarget(name)
+	if name, ok := strings.CutPrefix(line.Args[0], "$"); ok && !strings.HasPrefix(name, "{") {
+		return r.cfg.environment(name)
+	}
+	return r.path(line, line.Args[0])
+}
+
+func (r *settingsReader) unknownHostKey() unknownHostKey {
+	switch r.choice("stricthostkeychecking", "ask", "yes", "true", "no", "false", "off", "accept-new", "ask") {
+	case "yes", "true":
+		return refuseUnknown
+	case "ask":
+		return askAboutUnknown
+	default:
+		return acceptUnknown
+	}
+}
+
+func (r *settingsReader) addressFamily() string {
+	return map[string]string{"any": "tcp", "inet": "tcp4", "inet6": "tcp6"}[r.choice("addressfamily", "any", "any", "inet", "inet6")]
+}
+
+// timeout is ConnectTimeout, else the one of Config.
+func (r *settingsReader) timeout() time.Duration {
+	line, found := r.line("connecttimeout")
+	if !found || strings.EqualFold(line.Args[0], "none") {
+		return r.cfg.Timeout
+	}
+	timeout, err := parseTime(line.Args[0])
 	if err != nil {
-		return fmt.Errorf("%w: HostName: %w", ErrConfig, err)
+		r.fail(line, err)
 	}
-	target.Host, target.Zone = host.Host, host.Zone
-	return nil
+	if timeout == 0 {
+		return r.cfg.Timeout
+	}
+	return timeout
+}
+
+// methods are the login methods that the configuration leaves.
+func (r *settingsReader) methods() []string {
+	var left []string
+	for _, method := range []struct {
+		name string
+		on   bool
+	}{
+		{methodKey, r.allowed("pubkeyauthentication", "yes")},
+		{methodPassword, r.allowed("passwordauthentication", "yes")},
+		{methodInteractive, r.allowed("kbdinteractiveauthentication", "yes") && r.allowed("challengeresponseauthentication", "yes")},
+	} {
+		if method.on && r.preferred(method.name) {
+			left = append(left, method.name)
+		}
+	}
+	return left
+}
+
+func (r *settingsReader) preferred(method string) bool {
+	line, found := r.line("preferredauthentications")
+	return !found || sshconfig.MatchList(strings.Split(line.Args[0], ","), method)
+}
+
+// proxy follows ProxyJump or ProxyCommand, whichever stands first.
+func (r *settingsReader) proxy() (jumps []string, command string) {
+	line, found := r.line("proxyjump", "proxycommand")
+	if !found || strings.EqualFold(line.Args[0], "none") {
+		return nil, ""
+	}
+	if line.Keyword == "proxyjump" {
+		return strings.Split(line.Args[0], ","), ""
+	}
+	command, err := r.tokens.expand(line.Args[0], "hnpr")
+	if err != nil {
+		r.fail(line, err)
+	}
+	return nil, command
 }

@@ -113,12 +113,17 @@ func TestTheAddressGivenWinsOverTheAlias(t *testing.T) {
 
 func TestWhatTheConfigurationAsksForIsNeverPassedOver(t *testing.T) {
 	tests := map[string]string{
-		"a jump host":         "Host board\n  HostName 127.0.0.1\n  ProxyJump gate\n",
-		"a proxy command":     "Host board\n  ProxyCommand nc %h %p\n",
-		"a port that is none": "Host board\n  Port ssh\n",
-		"a name that is none": "Host board\n  HostName a/b\n",
-		"a file ssh refuses":  "Host board\n  Nonsense yes\nMatch nonsense\n",
-		"a token not known":   "Host board\n  IdentityFile ~/.ssh/%r\n",
+		"a jump host of no name":  "Host board\n  HostName 127.0.0.1\n  ProxyJump a/b\n",
+		"an unknown setting":      "Host board\n  HostNam 127.0.0.1\n",
+		"a command for host keys": "Host board\n  KnownHostsCommand /bin/true\n",
+		"a revocation list":       "Host board\n  RevokedHostKeys /nowhere\n",
+		"an address to call from": "Host board\n  BindAddress 127.0.0.1\n",
+		"a wrong word":            "Host board\n  StrictHostKeyChecking maybe\n",
+		"jump hosts in a circle":  "Host board gate\n  HostName 127.0.0.1\n  ProxyJump gate\n",
+		"a port that is none":     "Host board\n  Port ssh\n",
+		"a name that is none":     "Host board\n  HostName a/b\n",
+		"a file ssh refuses":      "Host board\n  Nonsense yes\nMatch nonsense\n",
+		"a token not known":       "Host board\n  IdentityFile ~/.ssh/%C\n",
 	}
 	for name, config := range tests {
 		t.Run(name, func(t *testing.T) {

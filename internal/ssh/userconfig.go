@@ -6,56 +6,86 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"os/exec"
 	"strings"
 
-	"github.com/kevinburke/ssh_config"
+	"mbl/internal/ssh/sshconfig"
 )
 
-// configValues reads the entries of a configuration file that match a host.
-// A file that the library cannot read (Match exec, Match originalhost) is put
-// before ssh itself.
-func configValues(ctx context.Context, file, host string) (values, error) {
-	content, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return func(string) ([]string, error) { return nil, nil }, nil
+// configLines are the lines of the configuration that apply to a host. What
+// only ssh itself can decide (Match exec, canonical names) is put before it.
+func configLines(ctx context.Context, query sshconfig.Query, cfg Config) ([]sshconfig.Setting, error) {
+	lines, err := sshconfig.Read(query, cfg.sources()...)
+	var beyond *sshconfig.BeyondError
+	if errors.As(err, &beyond) {
+		lines, err = linesOfSSH(ctx, query, cfg, beyond)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the SSH configuration: %w", err)
+		return nil, err
 	}
-	config, err := ssh_config.DecodeBytes(content)
-	if err != nil {
-		return valuesOfSSH(ctx, file, host, err)
-	}
-	return func(keyword string) ([]string, error) { return config.GetAll(host, keyword) }, nil
+	return lines, refuseOthers(lines)
 }
 
-// valuesOfSSH asks `ssh -G`, which prints every setting, one a line, keyword
-// in lower case. cause is why it is asked.
-func valuesOfSSH(ctx context.Context, file, host string, cause error) (values, error) {
-	command := exec.CommandContext(ctx, "ssh", "-G", "-F", "/dev/stdin", "--", host)
-	// Where the file is silent, ssh -G shows its own defaults, the local user
-	// and a list of keys. This last entry puts ours in their place.
-	command.Stdin = strings.NewReader(fmt.Sprintf("Include \"%s\"\nMatch all\n  User %s\n  IdentityFile none\n", file, DefaultUser))
+func (c Config) sources() []sshconfig.Source {
+	sources := []sshconfig.Source{{File: c.sshFile("config")}}
+	if c.SystemConfig != "" {
+		sources = append(sources, sshconfig.Source{File: c.SystemConfig, System: true})
+	}
+	return sources
+}
+
+// linesOfSSH asks `ssh -G`, which prints every setting, one a line, keyword in
+// lower case. cause is why it is asked.
+func linesOfSSH(ctx context.Context, query sshconfig.Query, cfg Config, cause error) ([]sshconfig.Setting, error) {
+	arguments := []string{"-G", "-F", "/dev/stdin"}
+	if query.User != "" {
+		arguments = append(arguments, "-l", query.User)
+	}
+	command := exec.CommandContext(ctx, "ssh", append(arguments, "--", query.Host)...)
+	command.Stdin = strings.NewReader(configForSSH(query, cfg))
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	output, err := command.Output()
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s (%w), and neither could ssh -G (%w): %s", file, cause, err, strings.TrimSpace(stderr.String()))
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, exec.ErrNotFound):
+		return nil, fmt.Errorf("%w, and there is no ssh program here", cause)
+	case err != nil:
+		return nil, fmt.Errorf("%w, and it cannot (%w): %s", cause, err, strings.TrimSpace(stderr.String()))
 	}
-	settings := parseSSHOutput(output)
-	return func(keyword string) ([]string, error) { return settings[strings.ToLower(keyword)], nil }, nil
+	return parseSSHOutput(output), nil
 }
 
-func parseSSHOutput(output []byte) map[string][]string {
-	settings := map[string][]string{}
+// configForSSH includes the files. Where they are silent, ssh -G shows its own
+// defaults, the local user and a list of keys; the last entry puts ours in
+// their place.
+func configForSSH(query sshconfig.Query, cfg Config) string {
+	var text strings.Builder
+	for _, source := range cfg.sources() {
+		fmt.Fprintf(&text, "Match all\n  Include \"%s\"\n", source.File)
+	}
+	fmt.Fprintf(&text, "Match all\n  User %s\n  IdentityFile none\n", query.DefaultUser)
+	return text.String()
+}
+
+// listKeywords are those whose values ssh -G parts by blanks.
+var listKeywords = keywordSet("userknownhostsfile globalknownhostsfile")
+
+func parseSSHOutput(output []byte) []sshconfig.Setting {
+	var settings []sshconfig.Setting
 	lines := bufio.NewScanner(bytes.NewReader(output))
 	for lines.Scan() {
 		keyword, value, ok := strings.Cut(lines.Text(), " ")
-		if ok {
-			settings[keyword] = append(settings[keyword], value)
+		if !ok || value == "" {
+			continue
+		}
+		args := []string{value}
+		if listKeywords[keyword] {
+			args = strings.Fields(value)
+		}
+		if len(args) > 0 {
+			settings = append(settings, sshconfig.Setting{Keyword: strings.ToLower(keyword), Args: args})
 		}
 	}
 	return settings
