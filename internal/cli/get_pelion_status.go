@@ -16,19 +16,23 @@ import (
 
 const getPelionStatusExamples = `  mbl-cli get-pelion-status
   mbl-cli -a fe80::1%eth0 get-pelion-status
-  mbl-cli -o json get-pelion-status`
+  mbl-cli -o json get-pelion-status
+  mbl-cli get-pelion-status --all`
 
 const getPelionStatusLong = `Ask a device whether it is provisioned and, where an API key is saved, the
 service whether the device is connected.
 
 The original pelion-provisioning-util does not tell a device's id. Of a device
-that has nothing else, the service's answer cannot be asked for from here.`
+that has nothing else, the service's answer cannot be asked for from here.
+
+Of many devices (--address more than once, --all, --from) each gets a line. The
+exit code is 1 when some are not provisioned or cannot be asked.`
 
 // stateRegistered is the directory's word for a connected device.
 const stateRegistered = "registered"
 
 func newGetPelionStatusCommand(a *app) *cobra.Command {
-	var acceptNewHostKey bool
+	var opts fleetOptions
 	cmd := &cobra.Command{
 		Use:     "get-pelion-status",
 		Short:   "Is the device provisioned, and connected",
@@ -36,10 +40,13 @@ func newGetPelionStatusCommand(a *app) *cobra.Command {
 		Example: getPelionStatusExamples,
 		Args:    takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.getPelionStatus(cmd.Context(), acceptNewHostKey)
+			if a.isFleet(opts) {
+				return a.getFleetStatus(cmd.Context(), opts)
+			}
+			return a.getPelionStatus(cmd.Context(), opts.acceptNewHostKey)
 		},
 	}
-	addHostKeyFlag(cmd, &acceptNewHostKey)
+	addFleetFlags(cmd, &opts)
 	return cmd
 }
 

@@ -17,7 +17,9 @@ import (
 const provisionPelionExamples = `  mbl-cli provision-pelion my-devices my-updates --create-dev-cert
   mbl-cli provision-pelion my-devices my-updates
   mbl-cli provision-pelion my-devices ./update_default_resources.c
-  mbl-cli -a 192.0.2.7 provision-pelion my-devices my-updates -p ./update_default_resources.c`
+  mbl-cli -a 192.0.2.7 provision-pelion my-devices my-updates -p ./update_default_resources.c
+  mbl-cli provision-pelion my-devices my-updates --all
+  mbl-cli -o json provision-pelion my-devices my-updates --from boards.txt`
 
 const provisionPelionLong = `Give a device what it needs to connect to Device Management.
 
@@ -27,12 +29,18 @@ a name in the team store, or the path of an update_default_resources.c (a text
 with / in it, or one that ends in .c).
 
 Everything is checked before anything is created or sent. On the device the
-private key lies in a file only while it is taken in.`
+private key lies in a file only while it is taken in.
+
+Many devices (--address more than once, --all, --from) are provisioned side by
+side; one that fails stops no other. Devices that have the developer certificate
+already are left alone, so the same command again does only what is left;
+--again provisions them, too. The exit code is 1 when devices failed.`
 
 type provisionOptions struct {
-	create           bool
-	updateFile       string
-	acceptNewHostKey bool
+	create     bool
+	updateFile string
+	again      bool
+	fleet      fleetOptions
 }
 
 func newProvisionPelionCommand(a *app) *cobra.Command {
@@ -46,12 +54,16 @@ func newProvisionPelionCommand(a *app) *cobra.Command {
 		ValidArgsFunction: a.completeProvisioning,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan := provision.Plan{Certificate: args[0], Create: opts.create, Update: args[1], UpdateFile: opts.updateFile}
-			return a.provisionPelion(cmd.Context(), plan, opts.acceptNewHostKey)
+			if a.isFleet(opts.fleet) {
+				return a.provisionFleet(cmd.Context(), plan, opts)
+			}
+			return a.provisionPelion(cmd.Context(), plan, opts.fleet.acceptNewHostKey)
 		},
 	}
 	cmd.Flags().BoolVarP(&opts.create, "create-dev-cert", "c", false, "create the developer certificate in the service")
 	cmd.Flags().StringVarP(&opts.updateFile, "parse-update-cert", "p", "", "put the update_default_resources.c `FILE` into the team store as UPDATE-CERT first")
-	addHostKeyFlag(cmd, &opts.acceptNewHostKey)
+	cmd.Flags().BoolVar(&opts.again, "again", false, "of many devices, provision also those that have the certificate")
+	addFleetFlags(cmd, &opts.fleet)
 	return cmd
 }
 

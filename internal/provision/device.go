@@ -87,6 +87,17 @@ func ask(ctx context.Context, device Device, place layout) (*Answer, error) {
 	return newAnswer(stdout, stderr), err
 }
 
+// askState asks mbl-device alone, which is quick; nil if there is none that
+// answers.
+func askState(ctx context.Context, device Device) *State {
+	mark := newMark()
+	stdout, stderr, err := runScript(ctx, device, mark, stateScript(deviceLayout, mark))
+	if err != nil {
+		return nil
+	}
+	return newAnswer(stdout, stderr).State
+}
+
 // newMark makes a word that no tool on the device can guess.
 func newMark() string {
 	random := make([]byte, 16)

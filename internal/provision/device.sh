@@ -38,7 +38,7 @@ mbl_watch() {
 	while [ "$left" -gt 0 ] && sleep 1 >/dev/null && kill -0 $$ && mbl_mark beat; do
 		left=$((left - 1))
 	done
-	kill -HUP $$
+	kill -TERM $$ # HUP may be ignored: a server started with nohup hands that on
 }
 
 mbl_tidy() {
@@ -88,9 +88,12 @@ mbl_provision() {
 
 mbl_status() {
 	mbl_tool status "$util" --get-pelion-status
-	if command -v mbl-device >/dev/null 2>&1; then
-		mbl_tool device mbl-device status --json
-		mbl_tool host uname -n
-	fi
+	mbl_state
 	mbl_mark done
+}
+
+mbl_state() {
+	command -v mbl-device >/dev/null 2>&1 || return 0
+	mbl_tool device mbl-device status --json
+	mbl_tool host uname -n
 }

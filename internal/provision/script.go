@@ -43,6 +43,11 @@ func statusScript(place layout, mark string) string {
 	return script(place, mark, "mbl_need_util\nmbl_status\n")
 }
 
+// stateScript asks mbl-device for what it knows, if the device has one.
+func stateScript(place layout, mark string) string {
+	return script(place, mark, "mbl_state\n")
+}
+
 func script(place layout, mark, body string) string {
 	return fmt.Sprintf("%s\nmbl_main() {\nmark=%s\ndir=%s\nutil=%s\npatience=%d\nmbl_begin\n%sexit 0\n}\nmbl_main\n",
 		deviceFunctions, quote(mark), quote(place.credentials), quote(place.util), int(place.patience.Seconds()), body)

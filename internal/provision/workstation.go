@@ -42,12 +42,13 @@ var (
 	_ Connection = (*ssh.Client)(nil)
 )
 
-// Workstation is what a provisioning works with.
+// Workstation is what a provisioning works with. Where many devices are
+// provisioned side by side, its functions are called side by side, too.
 type Workstation struct {
 	Store    Store
-	Service  func(ctx context.Context) (Service, error) // called only when the service is needed
-	Connect  func(ctx context.Context) (Connection, error)
-	Progress func(Step) // called before each step; may be nil
+	Service  func(ctx context.Context) (Service, error)    // called only when the service is needed
+	Connect  func(ctx context.Context) (Connection, error) // used by Run
+	Progress func(Step)                                    // called before each step; may be nil
 }
 
 // Step is a part of a provisioning that takes a moment.
@@ -84,6 +85,7 @@ type Result struct {
 	Source       Source // empty before the certificate was found or created
 	EndpointName string
 	AccountID    string
+	Already      bool    // the device has these credentials already, and was left alone
 	Sent         bool    // the credentials were on their way to the device
 	Answer       *Answer // of the device; nil if nothing was sent
 	Named        string  // name given to the device in the directory; empty if none was
@@ -93,37 +95,18 @@ type Result struct {
 // device is contacted; only then something is created in the service, stored,
 // and sent. A repetition after any failure goes on where it is safe to.
 func (w *Workstation) Run(ctx context.Context, plan Plan) (*Result, error) {
-	result := &Result{}
-	set, err := w.collect(ctx, plan)
+	batch, err := w.Prepare(ctx, plan)
 	if err != nil {
-		return result, err
+		return &Result{}, err
 	}
-	w.step(StepContact)
-	device, err := w.Connect(ctx)
-	if err != nil {
-		return result, err
-	}
-	defer device.Close()
-	if err := w.complete(ctx, set); err != nil {
-		result.Source = set.source
-		return result, err
-	}
-	result.Source = set.source
-	result.EndpointName, result.AccountID = set.developer.EndpointName, set.developer.AccountID
-
-	w.step(StepSend)
-	result.Sent = true
-	result.Answer, err = Send(ctx, device, append(set.developer.Variables(), set.update.Variables()...))
-	if err != nil {
-		return result, err
-	}
-	result.Named = w.nameDevice(ctx, result.Answer)
-	return result, nil
+	return batch.Provision(ctx, Job{Connect: w.Connect, Again: true, Progress: w.Progress})
 }
 
-func (w *Workstation) step(step Step) {
-	if w.Progress != nil {
-		w.Progress(step)
+func (w *Workstation) step(step Step) { tell(w.Progress, step) }
+
+func tell(progress func(Step), step Step) {
+	if progress != nil {
+		progress(step)
 	}
 }
 

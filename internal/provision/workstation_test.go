@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"mbl/internal/cloudapi"
@@ -30,6 +31,7 @@ const (
 type desk struct {
 	Workstation
 	t       *testing.T
+	mu      sync.Mutex
 	stores  *credstore.Stores
 	service *fakeService
 	device  *fakeDevice
@@ -54,6 +56,8 @@ func newDesk(t *testing.T) *desk {
 }
 
 func (d *desk) did(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.journal = append(d.journal, fmt.Sprintf(format, args...))
 }
 
