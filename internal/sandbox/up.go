@@ -81,15 +81,18 @@ func (a *app) startAll(ctx context.Context, w *world, ports servicePorts, device
 	}
 	fmt.Fprintf(a.sys.Out, "The service is %s, its files and logs are in %s\n", made.HTTP, w.dir)
 	first := "NAME"
+	var names []string
 	for number := 1; number <= devices; number++ {
-		run, err := w.startDevice(ctx, fmt.Sprintf("sandbox-%d-%d", os.Getpid(), number))
-		if err != nil {
-			return err
-		}
+		names = append(names, fmt.Sprintf("sandbox-%d-%d", os.Getpid(), number))
+	}
+	err = w.startDevices(ctx, names, func(run runFile) {
 		fmt.Fprintf(a.sys.Out, "%s is a virtual device, SSH on %s\n", run.Name, run.SSH)
-		if number == 1 {
-			first = run.Name
-		}
+	})
+	if err != nil {
+		return err
+	}
+	if len(names) > 0 {
+		first = names[0]
 	}
 	a.printHowTo(made.HTTP, key, first)
 	return nil

@@ -13,7 +13,7 @@ import (
 type world struct {
 	app      *app
 	dir      string
-	programs []*running // in the order they were started
+	programs []*running // in the order they were started, the service first
 }
 
 // service is how to reach a service, as mbl-cloud writes it.
@@ -81,25 +81,72 @@ func (w *world) newAPIKey(ctx context.Context) (string, error) {
 
 // startDevice starts a virtual device and waits until it answers.
 func (w *world) startDevice(ctx context.Context, name string) (runFile, error) {
-	dir := filepath.Join(w.dir, "devices", name)
-	var run runFile
-	program, err := w.app.startProgram(name, w.log(name), "mbl-sandbox", "device",
-		"--root", dir, "--ssh", "127.0.0.1:0", "--name", name)
+	program, err := w.launchDevice(name)
 	if err != nil {
-		return run, err
+		return runFile{}, err
 	}
-	w.programs = append(w.programs, program)
-	return run, program.untilReady(ctx, runFilePath(dir), &run)
+	return w.deviceReady(ctx, program)
 }
 
-// stop stops everything, the last started first: devices say goodbye to a
-// service that is still there.
-func (w *world) stop() {
-	for len(w.programs) > 0 {
-		last := len(w.programs) - 1
-		w.programs[last].stop()
-		w.programs = w.programs[:last]
+// launchDevice starts a virtual device; deviceReady waits for it.
+func (w *world) launchDevice(name string) (*running, error) {
+	program, err := w.app.startProgram(name, w.log(name), "mbl-sandbox", "device",
+		"--root", w.deviceDir(name), "--ssh", "127.0.0.1:0", "--name", name)
+	if err == nil {
+		w.programs = append(w.programs, program)
 	}
+	return program, err
+}
+
+func (w *world) deviceDir(name string) string { return filepath.Join(w.dir, "devices", name) }
+
+func (w *world) deviceReady(ctx context.Context, program *running) (run runFile, err error) {
+	err = program.untilReady(ctx, runFilePath(w.deviceDir(program.name)), &run)
+	return run, err
+}
+
+// launchAtOnce is how many devices start at the same time: enough to keep the
+// processors busy, few enough for each to be ready soon.
+const launchAtOnce = 8
+
+// startDevices starts virtual devices and tells of each, in their order, once
+// it answers.
+func (w *world) startDevices(ctx context.Context, names []string, ready func(runFile)) error {
+	var waiting []*running
+	for len(names) > 0 || len(waiting) > 0 {
+		if len(names) > 0 && len(waiting) < launchAtOnce {
+			program, err := w.launchDevice(names[0])
+			if err != nil {
+				return err
+			}
+			names, waiting = names[1:], append(waiting, program)
+			continue
+		}
+		run, err := w.deviceReady(ctx, waiting[0])
+		if err != nil {
+			return err
+		}
+		waiting = waiting[1:]
+		ready(run)
+	}
+	return nil
+}
+
+// stop stops everything: the devices at once, so that they say goodbye to a
+// service that is still there, then the service.
+func (w *world) stop() {
+	if len(w.programs) == 0 {
+		return
+	}
+	devices := w.programs[1:]
+	for _, program := range devices {
+		program.cancel()
+	}
+	for _, program := range devices {
+		program.stop()
+	}
+	w.programs[0].stop()
+	w.programs = nil
 }
 
 // failed is closed when one of the programs ends by itself.
