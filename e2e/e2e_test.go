@@ -11,9 +11,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mbl/e2e/programs"
+	"mbl/internal/program/programtest"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, programs.All()) }
+func TestMain(m *testing.M) {
+	programtest.DefaultSignals()
+	testscript.Main(m, programs.All())
+}
 
 func TestScripts(t *testing.T) {
 	areas, err := os.ReadDir("testdata")

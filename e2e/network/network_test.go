@@ -17,9 +17,13 @@ import (
 	"mbl/e2e/lan"
 	"mbl/e2e/programs"
 	"mbl/e2e/stage"
+	"mbl/internal/program/programtest"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, programs.All()) }
+func TestMain(m *testing.M) {
+	programtest.DefaultSignals()
+	testscript.Main(m, programs.All())
+}
 
 func TestProvisioningABoardFoundByMDNS(t *testing.T) {
 	needRoot(t)

@@ -14,10 +14,12 @@ import (
 
 	"mbl/internal/cli"
 	"mbl/internal/program"
+	"mbl/internal/program/programtest"
 )
 
 // TestMain makes the test binary be mbl-cli too, for the scripts.
 func TestMain(m *testing.M) {
+	programtest.DefaultSignals()
 	testscript.Main(m, map[string]func(){"mbl-cli": func() { program.Run(cli.Main) }})
 }
 
