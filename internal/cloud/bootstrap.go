@@ -46,6 +46,14 @@ type DeviceCertificate struct {
 	ChangedAt     time.Time // when Status last changed
 }
 
+// Standing is how the device that presents an LwM2M certificate stands.
+type Standing struct {
+	Device             Identity
+	Status             CertificateStatus // of the LwM2M certificate
+	NotAfter           time.Time         // of the LwM2M certificate
+	TrustedCertificate bool              // the one the device came with is active
+}
+
 // BootstrapRequest is a device asking for its LwM2M credentials.
 type BootstrapRequest struct {
 	Certificate   *x509.Certificate // presented and proved in the handshake

@@ -66,37 +66,24 @@ type RegistrationUpdate struct {
 // RecognizeDevice tells which device presents a certificate: issued by the
 // device CA, in force, not revoked, its device in the directory and its
 // developer certificate active. It returns ErrUnauthorized for every other
-// certificate.
+// certificate. It is made to be asked at every message.
 func (s *Service) RecognizeDevice(ctx context.Context, certificate *x509.Certificate) (Identity, error) {
-	if err := certificate.CheckSignatureFrom(s.authorities[DeviceAuthority].Certificate); err != nil {
+	// Fingerprints are recorded of what the device CA has just signed, and of
+	// nothing else: a known one stands for the signature.
+	standing, err := s.store.Standing(ctx, fingerprint(certificate.Raw))
+	if errors.Is(err, ErrNotFound) {
 		return Identity{}, Refuse(ErrUnauthorized, "the certificate was not issued to a device of this service")
 	}
-	issued, err := s.store.DeviceCertificate(ctx, fingerprint(certificate.Raw))
 	if err != nil {
-		return Identity{}, unrecognized(err)
+		return Identity{}, err
 	}
-	if issued.Status != CertificateActive || s.now().After(issued.NotAfter) {
+	if standing.Status != CertificateActive || s.now().After(standing.NotAfter) {
 		return Identity{}, Refuse(ErrUnauthorized, "the certificate is not in force")
 	}
-	device, err := s.store.Device(ctx, issued.DeviceID)
-	if err != nil {
-		return Identity{}, unrecognized(err)
-	}
-	trusted, err := s.store.Certificate(ctx, device.CertificateID)
-	if err != nil {
-		return Identity{}, unrecognized(err)
-	}
-	if !trusted.Active {
+	if !standing.TrustedCertificate {
 		return Identity{}, Refuse(ErrUnauthorized, "the developer certificate is not active")
 	}
-	return Identity{AccountID: device.AccountID, DeviceID: device.ID, EndpointName: device.EndpointName}, nil
-}
-
-func unrecognized(err error) error {
-	if errors.Is(err, ErrNotFound) {
-		return Refuse(ErrUnauthorized, "the certificate is not in force")
-	}
-	return err
+	return standing.Device, nil
 }
 
 // Register records a registration, in place of an earlier one of the same

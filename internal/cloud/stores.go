@@ -116,6 +116,10 @@ type DeviceWriter interface {
 // DeviceCertificateReader reads the LwM2M certificates issued to devices.
 type DeviceCertificateReader interface {
 	DeviceCertificate(ctx context.Context, fingerprint string) (*DeviceCertificate, error)
+	// Standing is all that recognizing a device takes, in one question: every
+	// message of a device asks it. It is ErrNotFound if the certificate, its
+	// device or the device's trusted certificate is missing.
+	Standing(ctx context.Context, fingerprint string) (*Standing, error)
 }
 
 // DeviceCertificateWriter writes them.

@@ -21,6 +21,22 @@ func (q *queries) DeviceCertificate(ctx context.Context, fingerprint string) (*c
 		`SELECT `+deviceCertificateColumns+` FROM device_certificates WHERE fingerprint = $1`, fingerprint)
 }
 
+func scanStanding(row scanner) (*cloud.Standing, error) {
+	var s cloud.Standing
+	return &s, row.Scan(&s.Device.AccountID, &s.Device.DeviceID, &s.Device.EndpointName,
+		&s.Status, instant{&s.NotAfter}, &s.TrustedCertificate)
+}
+
+// Standing implements cloud.DeviceCertificateReader.
+func (q *queries) Standing(ctx context.Context, fingerprint string) (*cloud.Standing, error) {
+	return one(ctx, q, scanStanding, `SELECT devices.account_id, devices.id, devices.endpoint_name,
+		device_certificates.status, device_certificates.not_after, trusted_certificates.active
+		FROM device_certificates
+		JOIN devices ON devices.id = device_certificates.device_id
+		JOIN trusted_certificates ON trusted_certificates.id = devices.certificate_id
+		WHERE device_certificates.fingerprint = $1`, fingerprint)
+}
+
 // InsertDeviceCertificate implements cloud.DeviceCertificateWriter.
 func (q *queries) InsertDeviceCertificate(ctx context.Context, c *cloud.DeviceCertificate) error {
 	_, err := q.exec(ctx, `INSERT INTO device_certificates (`+deviceCertificateColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,

@@ -29,7 +29,7 @@ func list[T any](ctx context.Context, q *queries, from listing[T], accountID str
 			return page, fmt.Errorf("cannot list %s: %w", from.table, err)
 		}
 	}
-	total, err := q.count(ctx, "SELECT COUNT(*) FROM "+from.table+" WHERE "+conditions.text, conditions.args...)
+	totals, err := many(ctx, q, scanInt, "SELECT COUNT(*) FROM "+from.table+" WHERE "+conditions.text, conditions.args...)
 	if err != nil {
 		return page, err
 	}
@@ -46,7 +46,7 @@ func list[T any](ctx context.Context, q *queries, from listing[T], accountID str
 	if err != nil {
 		return page, err
 	}
-	page.Total = total
+	page.Total = totals[0]
 	page.HasMore = len(items) > query.Limit
 	page.Items = items[:min(len(items), query.Limit)]
 	return page, nil

@@ -22,9 +22,9 @@ var sqliteMigrations embed.FS
 const maxReaders = 4
 
 // OpenSQLite opens the database file at path, making it and bringing its
-// tables up to date as needed. The one writing connection makes writers of
-// this process wait for each other in order; writers of other processes are
-// waited for by SQLite.
+// tables up to date as needed. There is one writing connection, so changes of
+// this process never meet a lock; writers of other processes are waited for by
+// SQLite.
 func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	write, err := openSQLite(ctx, path, "_txlock=immediate")
 	if err != nil {
@@ -40,7 +40,16 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	}
 	read.SetMaxOpenConns(maxReaders)
 	read.SetMaxIdleConns(maxReaders)
-	return &Store{queries: queries{db: read, isConflict: isSQLiteConflict}, write: write}, nil
+	writer, err := newWriter(ctx, write, isSQLiteConflict)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot open the database %s: %w", path, err), read.Close(), write.Close())
+	}
+	return &Store{
+		queries: queries{db: newPrepared(read), isConflict: isSQLiteConflict},
+		readers: read,
+		writers: write,
+		writer:  writer,
+	}, nil
 }
 
 func openSQLite(ctx context.Context, path, option string) (*sql.DB, error) {

@@ -23,11 +23,13 @@ var (
 // Store is the memory. It is safe for concurrent use, also by several
 // processes on one database. Close it.
 type Store struct {
-	queries
-	write *sql.DB
+	queries // on readers
+	readers *sql.DB
+	writers *sql.DB // has one connection, which writer keeps
+	writer  *writer
 }
 
-// queries are the statements, on the read pool or within a transaction.
+// queries are the statements, on the readers or within a transaction.
 type queries struct {
 	db         executor
 	isConflict func(error) bool // the engine says that a value must be unique
@@ -39,26 +41,15 @@ type executor interface {
 	QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row
 }
 
-// Update implements cloud.Store.
+// Update implements cloud.Store. Changes that come at the same time share a
+// transaction.
 func (s *Store) Update(ctx context.Context, change func(cloud.Writer) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("cannot begin a transaction: %w", err)
-	}
-	defer tx.Rollback() // does nothing after Commit
-	if err := change(&queries{db: tx, isConflict: s.isConflict}); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("cannot commit: %w", err)
-	}
-	return nil
+	return s.writer.update(ctx, change)
 }
 
-// Close closes the database.
+// Close closes the database. No change may be under way.
 func (s *Store) Close() error {
-	readers, _ := s.db.(*sql.DB)
-	return errors.Join(readers.Close(), s.write.Close())
+	return errors.Join(s.readers.Close(), s.writer.close(), s.writers.Close())
 }
 
 // exec runs a statement that may change any number of rows, and counts them.
@@ -80,11 +71,16 @@ func (q *queries) execOne(ctx context.Context, statement string, args ...any) er
 	return err
 }
 
+// scanInt reads a row of one number.
+func scanInt(row scanner) (int, error) {
+	var n int
+	err := row.Scan(&n)
+	return n, err
+}
+
 // count runs a statement that selects one number.
 func (q *queries) count(ctx context.Context, statement string, args ...any) (int, error) {
-	var count int
-	err := q.db.QueryRowContext(ctx, statement, args...).Scan(&count)
-	return count, q.translate(err)
+	return one(ctx, q, scanInt, statement, args...)
 }
 
 // scanner is a row to be read.
