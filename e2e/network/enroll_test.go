@@ -1,7 +1,9 @@
 package network
 
 import (
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,6 +110,48 @@ func TestABoardThatCannotTakeIt(t *testing.T) {
 			assertSame(t, before, tree(t, board))
 		})
 	}
+}
+
+func TestCtrlCWhileTheProgramIsSentLeavesNothing(t *testing.T) {
+	needRoot(t)
+	for _, server := range []string{"openssh", "dropbear"} {
+		t.Run(server, func(t *testing.T) {
+			network, board := bareBoard(t, server, nil)
+			workstation := developer(t, network, board)
+			before := firstLogin(t, board, workstation)
+			command := []string{find(t, "mbl-cli"), "--no-input", "enroll", "root@" + lan.BoardAddress, "--binary", large(t)}
+			process, err := stage.Start("enroll", command, stage.Options{
+				Dir: t.TempDir(), Env: []string{"HOME=" + workstation.Home, "PATH=" + os.Getenv("PATH")}, Under: network.OnWorkstation(),
+			})
+			check(t, err)
+			t.Cleanup(process.Kill)
+			check(t, process.Until("the program arrives", func() bool {
+				info, err := os.Stat(board.Path("opt/arm/.mbl-new/mbl-device"))
+				return err == nil && info.Size() > 0
+			}))
+			check(t, process.Signal(os.Interrupt))
+			if code, err := process.Wait(t.Context()); code != 130 || err != nil {
+				t.Errorf("exit code %d, %v: %s", code, err, process.Output())
+			}
+			check(t, stage.Until(func() error {
+				if after := tree(t, board); !maps.Equal(after, before) {
+					return fmt.Errorf("left on the board: %v", after)
+				}
+				return nil
+			}))
+		})
+	}
+}
+
+// large is mbl-device with so much behind it that sending it takes a while.
+func large(t *testing.T) string {
+	t.Helper()
+	program, err := os.ReadFile(find(t, "mbl-device"))
+	check(t, err)
+	path := filepath.Join(t.TempDir(), "large")
+	check(t, os.WriteFile(path, program, 0o755))
+	check(t, os.Truncate(path, 200<<20))
+	return path
 }
 
 // developer is somebody at the other end of the cable, without any service.

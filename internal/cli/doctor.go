@@ -102,7 +102,7 @@ func (a *app) countDevices(ctx context.Context) (int, error) {
 	search := newSearch()
 	search.config.Log = a.log()
 	deadline, _ := ctx.Deadline()
-	search.timeout = deadline.Sub(time.Now()) * 9 / 10 // it ends by itself, not by ctx
+	search.timeout = time.Until(deadline) * 9 / 10 // it ends by itself, not by ctx
 	search.answers = search.timeout
 	devices, err := search.run(ctx)
 	return len(devices), err
