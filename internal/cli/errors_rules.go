@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"io/fs"
 	"slices"
 
 	"mbl/internal/cloudapi"
@@ -54,6 +55,7 @@ func rules() []rule {
 		{credstore.ErrBusy, failure, "", "if no other mbl-cli is running, delete that file"},
 		{credstore.ErrDamaged, failure, "", "restore the file or move it away"},
 		{credstore.ErrNotFound, failure, "", "`mbl-cli list-certificates` shows what there is"},
+		{fs.ErrPermission, failure, "", "you lack the right to it; of a team store you must be in the group (`mbl-cli store show`)"},
 	}...)
 }
 

@@ -94,7 +94,7 @@ func TestNoInputNeverAsks(t *testing.T) {
 func TestEveryCommandExplainsItself(t *testing.T) {
 	p := &person{home: t.TempDir()}
 	for _, command := range []string{
-		"save-api-key", "create-update-certificate", "list-certificates", "delete-certificate", "device list", "device show",
+		"save-api-key", "api-key list", "api-key use", "api-key forget", "store show", "store init", "create-update-certificate", "list-certificates", "delete-certificate", "device list", "device show",
 	} {
 		if code := p.run(t.Context(), append(strings.Fields(command), "--help")...); code != 0 {
 			t.Errorf("%s --help: exit code %d", command, code)

@@ -151,7 +151,7 @@ func (c *Client) understand(resp *http.Response, data []byte, result any) error 
 		return &RedirectError{From: c.base, To: resp.Header.Get("Location")}
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		return statusError(c.base, resp, data)
-	case result == nil:
+	case result == nil || resp.StatusCode == http.StatusNoContent:
 		return nil
 	}
 	if err := json.Unmarshal(data, result); err != nil {

@@ -75,6 +75,7 @@ func TestEachRefusalHasItsOwnError(t *testing.T) {
 		{"half an answer", halfAnswer, []error{cloudapi.ErrBroken, cloudapi.ErrUnreachable}, nil, "before its answer was whole"},
 		{"hangs up", hangUp, []error{cloudapi.ErrBroken, cloudapi.ErrUnreachable}, nil, ""},
 		{"endless", endless, []error{cloudapi.ErrNotService}, nil, ""},
+		{"drop by drop", drip, []error{cloudapi.ErrTimeout}, nil, "no answer in time"},
 		{"silent", silent, []error{cloudapi.ErrTimeout, cloudapi.ErrUnreachable}, nil, ""},
 	}
 	for _, test := range tests {
@@ -114,6 +115,15 @@ func endless(w http.ResponseWriter, _ *http.Request) {
 		if _, err := w.Write(chunk); err != nil {
 			return
 		}
+	}
+}
+
+// drip never comes to the end of its answer.
+func drip(w http.ResponseWriter, r *http.Request) {
+	for r.Context().Err() == nil {
+		fmt.Fprint(w, " ")
+		w.(http.Flusher).Flush()
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

@@ -1,6 +1,7 @@
 package cloudapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -61,8 +63,8 @@ type FieldError struct {
 
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s answered %d %s", e.Host, e.Status, http.StatusText(e.Status))
-	if e.Message != "" {
-		text += ": " + e.Message
+	if said := cmp.Or(e.Message, e.Type); said != "" {
+		text += ": " + said
 	}
 	for _, field := range e.Fields {
 		text += fmt.Sprintf("; %s: %s", field.Name, field.Message)
@@ -110,6 +112,9 @@ func statusError(host string, resp *http.Response, data []byte) *Error {
 		Fields    []FieldError `json:"fields"`
 	}
 	err := json.Unmarshal(data, &body)
+	if bareWord(data) { // as version 2 of the API answers
+		body.Type, err = string(data), nil
+	}
 	return &Error{
 		Status:    resp.StatusCode,
 		Type:      body.Type,
@@ -122,6 +127,9 @@ func statusError(host string, resp *http.Response, data []byte) *Error {
 		RetryAfter: retryAfter(resp.Header, time.Now()),
 	}
 }
+
+// bareWord tells whether an answer is one word, such as RESOURCE_NOT_FOUND.
+func bareWord(data []byte) bool { return regexp.MustCompile(`^[A-Z][A-Z_]{1,60}$`).Match(data) }
 
 // NotServiceError is an answer that is not the API's, such as the log-in page
 // of a hotel's network. It matches ErrNotService.

@@ -53,7 +53,7 @@ func (s *Stores) checkPin(ctx context.Context, kind Kind, name, pin string) erro
 func (u *UserStore) readPins() (pins, error) {
 	doc, err := readDocument(u.dir)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the user store: %w", err)
+		return nil, err
 	}
 	var known pins
 	err = doc.get(u.dir, fieldPins, &known)

@@ -1,7 +1,6 @@
 package credstore
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -37,7 +36,7 @@ func (u *UserStore) Report() (Report, error) {
 		report.add("%v", err)
 	}
 	report.Items = len(keys)
-	if _, err := u.readPins(); err != nil && !slices.Contains(report.Problems, err.Error()) {
+	if _, err := u.readPins(); err != nil {
 		report.add("%v", err)
 	}
 	return report, nil
@@ -82,8 +81,11 @@ func (r *Report) compare(t *TeamStore, entries []Entry) {
 	}
 }
 
+// add notes a problem; several questions may meet the same.
 func (r *Report) add(format string, args ...any) {
-	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+	if problem := fmt.Sprintf(format, args...); !slices.Contains(r.Problems, problem) {
+		r.Problems = append(r.Problems, problem)
+	}
 }
 
 func reportFolder(path string) (Report, error) {
@@ -95,7 +97,7 @@ func reportFolder(path string) (Report, error) {
 	if !report.Writable {
 		report.add("you may not write into it")
 	}
-	if _, err := os.Lstat(lockPath(path)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(lockPath(path)); err == nil {
 		report.add("%s is there: somebody is changing the store, or a process died doing so", lockFile)
 	}
 	return report, nil

@@ -72,7 +72,7 @@ type Entry struct {
 func (s *Stores) List() ([]Entry, error) {
 	known, err := s.User.readPins()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot tell what has changed in the team store: %w", err)
 	}
 	entries, err := s.Team.list(known[s.Team.dir])
 	if err != nil {
