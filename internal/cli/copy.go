@@ -31,6 +31,7 @@ const progressInterval = 100 * time.Millisecond
 
 type copyOptions struct {
 	recursive        bool
+	noChecksum       bool
 	acceptNewHostKey bool
 }
 
@@ -39,6 +40,7 @@ type copyFunc func(ctx context.Context, conn *ssh.Client, src, dst string, opts 
 
 func addCopyFlags(cmd *cobra.Command, opts *copyOptions) {
 	cmd.Flags().BoolVarP(&opts.recursive, "recursive", "r", false, "copy folders too, with all that is in them")
+	cmd.Flags().BoolVar(&opts.noChecksum, "no-checksum", false, "compare sizes only, and always begin anew")
 	addHostKeyFlag(cmd, &opts.acceptNewHostKey)
 }
 
@@ -57,7 +59,7 @@ func (a *app) copyFiles(ctx context.Context, run copyFunc, src, dst string, opts
 	defer client.Close()
 	bar := a.newCopyBar()
 	result, err := run(ctx, client, src, dst, transfer.Options{
-		Recursive: opts.recursive, Progress: bar.show, Log: a.log(),
+		Recursive: opts.recursive, NoChecksum: opts.noChecksum, Progress: bar.show, Log: a.log(),
 	})
 	bar.clear()
 	for _, skipped := range result.Skipped {

@@ -97,8 +97,9 @@ func (c *Client) Run(ctx context.Context, cmd Command) (int, error) {
 		return 0, c.startError(ctx, err)
 	}
 	defer session.Close()
-	session.Stdout, session.Stderr = cmd.Stdout, cmd.Stderr
-	input, err := feed(session, cmd.Stdin)
+	streams := newPipes(session)
+	session.Stdout, session.Stderr = streams.output(cmd.Stdout), streams.output(cmd.Stderr)
+	startInput, err := streams.input(cmd.Stdin)
 	if err != nil {
 		return 0, c.startError(ctx, err)
 	}
@@ -109,12 +110,8 @@ func (c *Client) Run(ctx context.Context, cmd Command) (int, error) {
 	if err := session.Start(cmd.Line); err != nil {
 		return 0, c.startError(ctx, err)
 	}
-	input.start()
-	status, err := exitStatus(ctx, session.Wait())
-	if failed := input.failure(); failed != nil && ctx.Err() == nil {
-		return 0, fmt.Errorf("cannot pass the command's data on: %w", failed)
-	}
-	return status, err
+	startInput()
+	return streams.wait(ctx)
 }
 
 // hangUpWith ends a command and its connection when ctx ends before the

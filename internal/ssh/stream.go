@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -15,53 +16,50 @@ var ErrNoSubsystem = errors.New("the device's SSH server does not offer that sub
 // Stream is a running subsystem: reading gives its output, writing is its
 // input. Close ends it.
 type Stream struct {
-	io.Reader
-	input   io.WriteCloser
-	session *ssh.Session
+	ssh.Channel
+	gone chan struct{} // closed once the server has closed its side
 }
 
-// Write implements io.Writer.
-func (s *Stream) Write(p []byte) (int, error) { return s.input.Write(p) }
+// closeGrace is how long a subsystem may take to end by itself once its input
+// has ended. Some servers (Dropbear 2022.83) fall over a channel that is
+// closed while they still close it.
+const closeGrace = 300 * time.Millisecond
 
 // Close implements io.Closer.
 func (s *Stream) Close() error {
-	err := errors.Join(s.input.Close(), s.session.Close())
-	if errors.Is(err, io.EOF) { // the other side was first
+	_ = s.CloseWrite()
+	select {
+	case <-s.gone:
 		return nil
+	case <-time.After(closeGrace):
 	}
-	return err
+	if err := s.Channel.Close(); !errors.Is(err, io.EOF) { // EOF: the other side was first
+		return err
+	}
+	return nil
 }
 
 // Subsystem starts a subsystem of the server, such as sftp (RFC 4254, section
 // 6.5). The error is ErrNoSubsystem, ErrExec, ErrDropped or ctx's; the caller
 // closes the stream.
 func (c *Client) Subsystem(ctx context.Context, name string) (*Stream, error) {
-	session, err := c.conn.NewSession()
+	channel, requests, err := c.conn.OpenChannel("session", nil)
 	if err != nil {
 		return nil, c.startError(ctx, err)
 	}
-	stream, err := startSubsystem(session, name)
-	if err == nil {
+	stream := &Stream{Channel: channel, gone: make(chan struct{})}
+	go func() {
+		ssh.DiscardRequests(requests)
+		close(stream.gone)
+	}()
+	go func() { _, _ = io.Copy(io.Discard, channel.Stderr()) }()
+	accepted, err := channel.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{name}))
+	if err == nil && accepted {
 		return stream, nil
 	}
-	session.Close()
+	stream.Close()
 	if !c.stillThere() {
-		return nil, c.startError(ctx, err)
+		return nil, c.startError(ctx, errors.Join(err, io.ErrUnexpectedEOF))
 	}
-	return nil, fmt.Errorf("%w: %w", ErrNoSubsystem, err)
-}
-
-func startSubsystem(session *ssh.Session, name string) (*Stream, error) {
-	input, err := session.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	output, err := session.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := session.RequestSubsystem(name); err != nil {
-		return nil, err
-	}
-	return &Stream{Reader: output, input: input, session: session}, nil
+	return nil, fmt.Errorf("%w: %s", ErrNoSubsystem, name)
 }

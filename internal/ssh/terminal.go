@@ -39,8 +39,9 @@ func (c *Client) Interact(ctx context.Context, terminal Terminal) (int, error) {
 	if err := session.RequestPty(terminal.Name, terminal.Size.Rows, terminal.Size.Columns, terminalModes()); err != nil {
 		return 0, fmt.Errorf("%w: no terminal: %w", ErrExec, err)
 	}
-	session.Stdout, session.Stderr = terminal.Out, terminal.Out
-	input, err := feed(session, terminal.In)
+	streams := newPipes(session)
+	session.Stdout = streams.output(terminal.Out)
+	startInput, err := streams.input(terminal.In)
 	if err != nil {
 		return 0, c.startError(ctx, err)
 	}
@@ -51,9 +52,9 @@ func (c *Client) Interact(ctx context.Context, terminal Terminal) (int, error) {
 	if err := session.Shell(); err != nil {
 		return 0, c.startError(ctx, err)
 	}
-	input.start()
+	startInput()
 	go follow(session, terminal.Resized, ended)
-	return exitStatus(ctx, session.Wait())
+	return streams.wait(ctx)
 }
 
 // terminalModes are those of RFC 4254, section 8, and IUTF8 of RFC 8160: it lets

@@ -48,6 +48,26 @@ func OpenSSH(t testing.TB, options string) *Daemon {
 // with a passwd file of its own; making that takes root.
 func Dropbear(t testing.TB) *Daemon {
 	t.Helper()
+	return dropbear(t)
+}
+
+// BusyBox starts a Dropbear on a system that has BusyBox for its programs and
+// nothing else: no sftp-server, no scp. It takes root, as Dropbear does.
+func BusyBox(t testing.TB) *Daemon {
+	t.Helper()
+	busybox := Program(t, "busybox", "busybox")
+	applets := t.TempDir()
+	own := filepath.Join(applets, "busybox")
+	run(t, "cp", busybox, own)
+	run(t, own, "--install", "-s", applets)
+	// The last one: it takes mount away.
+	return dropbear(t, Program(t, "false", "coreutils"), "/usr/lib/openssh/sftp-server", applets, "/usr/bin")
+}
+
+// dropbear starts dropbear with files and folders laid over others: what, over
+// what, and so on.
+func dropbear(t testing.TB, mounts ...string) *Daemon {
+	t.Helper()
 	program := Program(t, "dropbear", "dropbear-bin")
 	unshare := Program(t, "unshare", "util-linux")
 	d := newDaemon(t)
@@ -55,8 +75,10 @@ func Dropbear(t testing.TB) *Daemon {
 	run(t, Program(t, "dropbearconvert", "dropbear-bin"), "openssh", "dropbear", filepath.Join(d.dir, "host_key"), key)
 	passwd := filepath.Join(d.dir, "passwd")
 	write(t, passwd, fmt.Sprintf("root:x:0:0:root:%s:/bin/sh\n", d.dir))
-	d.start(t, exec.Command(unshare, "--mount", "sh", "-c", `mount --bind "$1" /etc/passwd && shift && exec "$@"`, "sh",
-		passwd, program, "-F", "-E", "-s", "-r", key, "-p", d.Addr, "-P", filepath.Join(d.dir, "pid")))
+	mounts = append([]string{passwd, "/etc/passwd"}, mounts...)
+	line := []string{"--mount", "sh", "-c", `while [ "$1" != -- ]; do mount --bind "$1" "$2" && shift 2 || exit; done; shift; exec "$@"`, "sh"}
+	line = append(append(line, mounts...), "--", program, "-F", "-E", "-s", "-r", key, "-p", d.Addr, "-P", filepath.Join(d.dir, "pid"))
+	d.start(t, exec.Command(unshare, line...))
 	return d
 }
 

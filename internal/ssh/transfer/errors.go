@@ -68,6 +68,7 @@ func translated(err error) error {
 		{syscall.EDQUOT, ErrNoSpace},
 		{syscall.EROFS, ErrReadOnly},
 		{syscall.EISDIR, ErrInTheWay},
+		{syscall.ENOTDIR, ErrNoFolder},
 		{fs.ErrPermission, ErrDenied},
 	} {
 		if errors.Is(err, known.is) {

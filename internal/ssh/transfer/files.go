@@ -31,7 +31,7 @@ type files interface {
 	sums(ctx context.Context, names []string) ([]string, error)
 
 	join(folder, name string) string
-	split(name string) (folder, base string) // base is empty for ".", ".." and "/"
+	split(name string) (folder, base string) // base is empty for "/", ".", ".." and x/.
 }
 
 // device is the far side of a copy.

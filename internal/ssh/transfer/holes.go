@@ -47,7 +47,7 @@ type holeWriter struct {
 }
 
 func newHoleWriter(file *os.File, at int64) *holeWriter {
-	return &holeWriter{file: file, at: at, zeros: make([]byte, 64<<10)}
+	return &holeWriter{file: file, at: at, zeros: make([]byte, 128<<10)}
 }
 
 // Write implements io.Writer.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // local is this machine's side of a copy.
@@ -105,9 +106,10 @@ func (local) join(folder, name string) string {
 }
 
 func (local) split(name string) (folder, base string) {
+	own := !strings.HasSuffix(filepath.ToSlash(name), "/.")
 	name = filepath.Clean(name)
 	base = filepath.Base(name)
-	if base == "." || base == ".." || base == string(filepath.Separator) {
+	if !own || base == "." || base == ".." || base == string(filepath.Separator) {
 		return name, ""
 	}
 	return filepath.Dir(name), base

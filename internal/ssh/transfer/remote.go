@@ -16,9 +16,10 @@ type remoteNames struct{}
 func (remoteNames) join(folder, name string) string { return path.Join(folder, name) }
 
 func (remoteNames) split(name string) (folder, base string) {
+	own := !strings.HasSuffix(name, "/.")
 	name = path.Clean(name)
 	base = path.Base(name)
-	if base == "." || base == ".." || base == "/" {
+	if !own || base == "." || base == ".." || base == "/" {
 		return name, ""
 	}
 	return path.Dir(name), base

@@ -43,7 +43,20 @@ func openSFTP(ctx context.Context, conn *ssh.Client) (*sftpDevice, error) {
 		}
 		return nil, fmt.Errorf("%w: %w", ssh.ErrNoSubsystem, err)
 	}
+	if err := enlargePackets(client); err != nil {
+		stream.Close()
+		return nil, err
+	}
 	return &sftpDevice{digester: digester{conn}, client: client, stream: stream}, nil
+}
+
+// enlargePackets takes larger packets than the 32 KiB every server takes, where
+// the server is an OpenSSH that tells its limits: they are all above this.
+func enlargePackets(client *sftp.Client) error {
+	if _, known := client.HasExtension("limits@openssh.com"); !known {
+		return nil
+	}
+	return sftp.MaxPacketUnchecked(128 << 10)(client)
 }
 
 func (d *sftpDevice) way() string { return "sftp" }
@@ -155,8 +168,8 @@ func fill(f *sftp.File, at int64, mode fs.FileMode, r io.Reader) error {
 	return err
 }
 
-// requestsAtOnce is how many writes of 32 KiB may be on their way.
-const requestsAtOnce = 64
+// requestsAtOnce is how many writes may be on their way.
+const requestsAtOnce = 32
 
 // explained looks for the reason of a failed write, of which SFTP only says
 // that it failed.

@@ -19,29 +19,33 @@ import (
 type shellDevice struct {
 	digester
 	remoteNames
+	talk *conversation
 }
 
 var _ device = (*shellDevice)(nil)
 
 // openShell makes sure that there is a shell.
 func openShell(ctx context.Context, conn *ssh.Client) (*shellDevice, error) {
-	d := &shellDevice{digester: digester{conn}}
 	var output bytes.Buffer
-	if err := d.run(ctx, "echo mbl", nil, &output); err != nil {
+	exit, err := conn.Run(ctx, ssh.Command{Line: "echo mbl", Stdout: &output})
+	if err != nil {
 		return nil, err
 	}
-	if strings.TrimSpace(output.String()) != "mbl" {
+	if exit != 0 || strings.TrimSpace(output.String()) != "mbl" {
 		return nil, fmt.Errorf("%w: it offers no SFTP, and its shell answers %q", ssh.ErrExec, output.String())
 	}
-	return d, nil
+	return &shellDevice{digester: digester{conn}, talk: converse(ctx, conn)}, nil
 }
 
 func (d *shellDevice) way() string { return "shell" }
 
-// Close implements io.Closer. There is nothing to close.
-func (d *shellDevice) Close() error { return nil }
+// Close implements io.Closer.
+func (d *shellDevice) Close() error {
+	d.talk.close()
+	return nil
+}
 
-// run runs a script; args are its $1, $2 and so on.
+// run runs a script that takes or gives data; args are its $1, $2 and so on.
 func (d *shellDevice) run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer, args ...string) error {
 	line := "LC_ALL=C exec sh -c " + shellQuoted(script) + " sh"
 	for _, arg := range args {
@@ -73,6 +77,7 @@ func shellError(exit int, said string) error {
 		{"not permitted", ErrDenied},
 		{"No such file", fs.ErrNotExist},
 		{"File exists", fs.ErrExist},
+		{"ot a directory", ErrNoFolder},
 		{"s a directory", ErrInTheWay},
 	} {
 		if strings.Contains(said, known.text) {
@@ -120,11 +125,11 @@ done`, folder)
 }
 
 func (d *shellDevice) describe(ctx context.Context, script, name string) ([]entry, error) {
-	var output bytes.Buffer
-	if err := d.run(ctx, describe+script, nil, &output, name); err != nil {
+	output, err := d.talk.ask(ctx, describe+script, name)
+	if err != nil {
 		return nil, err
 	}
-	return parseDescriptions(output.String())
+	return parseDescriptions(output)
 }
 
 // parseDescriptions reads what describe prints.
@@ -181,29 +186,34 @@ func parseDescription(text string) (entry, error) {
 }
 
 func (d *shellDevice) mkdir(ctx context.Context, folder string) error {
-	return d.run(ctx, `mkdir -m 700 "$1"`, nil, nil, folder)
+	_, err := d.talk.ask(ctx, `mkdir -m 700 "$1"`, folder)
+	return err
 }
 
 func (d *shellDevice) chmod(ctx context.Context, name string, mode fs.FileMode) error {
-	return d.run(ctx, `chmod "$2" "$1"`, nil, nil, name, octal(mode))
+	_, err := d.talk.ask(ctx, `chmod "$2" "$1"`, name, octal(mode))
+	return err
 }
 
 func octal(mode fs.FileMode) string { return fmt.Sprintf("%03o", mode.Perm()) }
 
 func (d *shellDevice) symlink(ctx context.Context, target, name string) error {
 	// The target is no file name here: nothing may be put before its dash.
-	return d.run(ctx, `if [ -L "$1" ]; then rm -f "$1" || exit; fi
+	_, err := d.talk.ask(ctx, `if [ -L "$1" ]; then rm -f "$1" || exit; fi
 [ ! -e "$1" ] || { echo "File exists" >&2; exit 1; }
-ln -s -- "${2#=}" "$1"`, nil, nil, name, "="+target)
+ln -s -- "${2#=}" "$1"`, name, "="+target)
+	return err
 }
 
 func (d *shellDevice) rename(ctx context.Context, from, to string) error {
-	return d.run(ctx, `[ ! -d "$2" ] || { echo "Is a directory" >&2; exit 1; }
-mv -f "$1" "$2"`, nil, nil, from, to)
+	_, err := d.talk.ask(ctx, `[ ! -d "$2" ] || { echo "Is a directory" >&2; exit 1; }
+mv -f "$1" "$2"`, from, to)
+	return err
 }
 
 func (d *shellDevice) remove(ctx context.Context, name string) error {
-	return d.run(ctx, `rm "$1"`, nil, nil, name)
+	_, err := d.talk.ask(ctx, `rm "$1"`, name)
+	return err
 }
 
 func (d *shellDevice) read(ctx context.Context, name string, from int64, w io.Writer) error {

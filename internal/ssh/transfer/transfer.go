@@ -14,6 +14,10 @@ import (
 type Options struct {
 	Recursive bool // take folders too
 
+	// NoChecksum leaves out comparing checksums, and going on with what an
+	// earlier copy left, which depends on them.
+	NoChecksum bool
+
 	// Progress is told what has been copied, as often as something has; nil:
 	// nobody is told. It is called from one goroutine at a time.
 	Progress func(Progress)
@@ -32,8 +36,8 @@ type Result struct {
 	Bytes    int64     `json:"bytes"`         // of all the files
 	Resumed  int64     `json:"resumed_bytes"` // of these, what an earlier copy had left
 	Skipped  []Skipped `json:"skipped"`
-	Protocol string    `json:"protocol"` // sftp, scp or shell
-	Checked  string    `json:"checked"`  // what was compared: sha256, or size where the device has no sha256sum
+	Protocol string    `json:"protocol"` // sftp or shell
+	Checked  string    `json:"checked"`  // what was compared: sha256, or size where there were no checksums
 }
 
 // ctrlCGrace is how long a device may take to answer what it was asked before
@@ -78,6 +82,7 @@ func run(ctx context.Context, conn *ssh.Client, opts Options, direct func(device
 	opts.Log.Debug("copying", "protocol", far.way())
 	c := direct(far)
 	c.far, c.opts = far, opts
+	c.sumsKnown, c.noSums = opts.NoChecksum, opts.NoChecksum
 	result, err := c.copy(ctx, src, dst)
 	result.Protocol = far.way()
 	return result, err

@@ -1,0 +1,103 @@
+package transfer
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"mbl/internal/ssh"
+)
+
+// conversation is a shell on the device that stays for many small scripts:
+// starting one takes a device longer than most of them do.
+type conversation struct {
+	mu     sync.Mutex
+	input  *io.PipeWriter
+	output *bufio.Reader
+	gone   chan struct{} // closed once the shell has ended
+	mark   string        // begins the line that ends an answer; nothing else has it
+}
+
+// converse starts the shell. The caller closes it.
+func converse(ctx context.Context, conn *ssh.Client) *conversation {
+	input, write := io.Pipe()
+	read, output := io.Pipe()
+	c := &conversation{
+		input: write, output: bufio.NewReaderSize(read, 64<<10),
+		gone: make(chan struct{}), mark: "mbl-" + rand.Text() + ":",
+	}
+	go func() {
+		defer close(c.gone)
+		// ctx ends single scripts; the shell is needed to tidy up after them.
+		_, err := conn.Run(context.WithoutCancel(ctx), ssh.Command{Line: "LC_ALL=C exec sh", Stdin: input, Stdout: output})
+		if err == nil {
+			err = fmt.Errorf("%w: its shell ended", ssh.ErrExec)
+		}
+		output.CloseWithError(err)
+		input.CloseWithError(err)
+	}()
+	return c
+}
+
+// close ends the shell and gives it a moment to go.
+func (c *conversation) close() {
+	_ = c.input.Close()
+	select {
+	case <-c.gone:
+	case <-time.After(ctrlCGrace):
+	}
+}
+
+// ask runs a script with args as its $1, $2 and so on, and returns its output.
+func (c *conversation) ask(ctx context.Context, script string, args ...string) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	line := "(set --"
+	for _, arg := range args {
+		line += " " + shellQuoted(arg)
+	}
+	line += "\n" + script + "\n) 2>&1 </dev/null; printf '\\n%s%d\\n' " + c.mark + " $?\n"
+	if _, err := io.WriteString(c.input, line); err != nil {
+		return "", err
+	}
+	output, exit, err := c.answer()
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
+		return "", err
+	case exit != 0:
+		return "", shellError(exit, output)
+	default:
+		return output, nil
+	}
+}
+
+// answer reads up to the mark and the exit status behind it.
+func (c *conversation) answer() (output string, exit int, err error) {
+	var all bytes.Buffer
+	for {
+		line, err := c.output.ReadBytes('\n')
+		if err != nil {
+			return "", 0, err
+		}
+		all.Write(line)
+		status, found := strings.CutPrefix(string(line), c.mark)
+		if !found {
+			continue
+		}
+		exit, err := strconv.Atoi(strings.TrimSpace(status))
+		all.Truncate(all.Len() - len(line))
+		return strings.TrimSuffix(all.String(), "\n"), exit, err
+	}
+}
