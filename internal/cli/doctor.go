@@ -52,6 +52,11 @@ type checkRow struct {
 	Remedy  string          `json:"remedy,omitempty"`
 }
 
+// checkList is what doctor prints.
+type checkList struct {
+	Checks []checkRow `json:"checks"`
+}
+
 func (a *app) doctor(ctx context.Context, acceptNewHostKey bool) error {
 	checkup := diagnose.Checkup{
 		Stores:  a.stores,
@@ -66,9 +71,7 @@ func (a *app) doctor(ctx context.Context, acceptNewHostKey bool) error {
 		return ctx.Err()
 	}
 	rows := a.checkRows(ctx, checks)
-	err := a.print(struct {
-		Checks []checkRow `json:"checks"`
-	}{rows}, func(w io.Writer) { writeChecks(w, rows) })
+	err := a.print(checkList{rows}, func(w io.Writer) { writeChecks(w, rows) })
 	if err != nil {
 		return err
 	}

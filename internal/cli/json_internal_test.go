@@ -27,6 +27,8 @@ func printed() map[string]any {
 		"delete-certificate":        deletedCertificate{},
 		"device list":               deviceList{},
 		"get-pelion-status":         pelionStatus{},
+		"doctor":                    checkList{},
+		"enroll":                    enrolled{},
 	}
 }
 
