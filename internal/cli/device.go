@@ -10,9 +10,16 @@ import (
 )
 
 func newDeviceCommand(a *app) *cobra.Command {
-	group := newGroupCommand("device", "Look at the service's device directory")
+	group := newGroupCommand("device", "Look at the service's devices, and talk with them")
 	group.Example = deviceListExamples
-	group.AddCommand(newDeviceListCommand(a), newDeviceShowCommand(a))
+	group.AddCommand(
+		newDeviceListCommand(a),
+		newDeviceShowCommand(a),
+		newDeviceReadCommand(a),
+		newDeviceWriteCommand(a),
+		newDeviceExecCommand(a),
+		newDeviceDeleteCommand(a),
+	)
 	return group
 }
 

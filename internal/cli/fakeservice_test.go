@@ -23,6 +23,7 @@ type fakeService struct {
 	mu    sync.Mutex
 	asked []string
 	certs []map[string]any
+	heard []map[string]any // answers of devices that wait for a poll
 }
 
 func newFakeService(cleanup func(func())) *fakeService {
@@ -97,6 +98,8 @@ func (s *fakeService) answer(w http.ResponseWriter, r *http.Request) {
 		s.createDeveloper(w, r)
 	case strings.HasPrefix(path, "/v3/developer-certificates/"):
 		send(w, developerCertificate(strings.TrimPrefix(path, "/v3/developer-certificates/")))
+	case strings.HasPrefix(path, "/v2/"):
+		s.talk(w, r)
 	case path == "/v3/devices":
 		list(w, devices(), r, "name", "endpoint_name", "state", "ca_id")
 	case strings.HasPrefix(path, "/v3/devices/"):
@@ -110,6 +113,53 @@ func (s *fakeService) answer(w http.ResponseWriter, r *http.Request) {
 	default:
 		refuse(w, http.StatusNotFound)
 	}
+}
+
+// talk answers as a service whose device "kitchen" is connected.
+func (s *fakeService) talk(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/v2/notification/pull" {
+		if len(s.heard) == 0 {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		send(w, map[string]any{"registrations": []any{}, "async-responses": s.heard})
+		s.heard = nil
+		return
+	}
+	var asked struct {
+		Method, URI string
+		Payload     string `json:"payload-b64"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+		refuse(w, http.StatusBadRequest)
+		return
+	}
+	s.asked = append(s.asked, fmt.Sprintf("%s %s %s", asked.Method, asked.URI, asked.Payload))
+	if !strings.HasSuffix(r.URL.Path, "1") {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, "DEVICE_NOT_CONNECTED")
+		return
+	}
+	answer := map[string]any{"id": r.URL.Query().Get("async-id"), "status": 200, "payload": ""}
+	switch asked.Method + " " + asked.URI {
+	case "GET /3/0/0":
+		answer["payload"], answer["ct"] = "bWFrZXI=", "text/plain"
+	case "GET /3/0":
+		answer["payload"], answer["ct"] = "yAAFbWFrZXLBCwA=", "application/vnd.oma.lwm2m+tlv"
+	case "PUT /1/0/1", "POST /1/0/8", "DELETE /5000/1":
+	case "PUT /3/0/0":
+		answer["status"], answer["error"] = 405, "METHOD_NOT_ALLOWED"
+	case "GET /3/0/13":
+		answer["status"], answer["error"] = 503, "NOT_CONNECTED"
+	case "GET /3/0/9":
+		answer["id"] = "another"
+	default:
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, "RESOURCE_NOT_FOUND")
+		return
+	}
+	s.heard = append(s.heard, answer)
+	w.WriteHeader(http.StatusAccepted)
 }
 
 func (s *fakeService) createDeveloper(w http.ResponseWriter, r *http.Request) {

@@ -6,7 +6,7 @@
 "use strict";
 
 const assert = require("assert");
-const { AccountManagementApi, CertificatesApi, DeviceDirectoryApi, SDK } = require("mbed-cloud-sdk");
+const { AccountManagementApi, CertificatesApi, ConnectApi, DeviceDirectoryApi, SDK } = require("mbed-cloud-sdk");
 
 const host = process.env.MBED_CLOUD_SDK_HOST;
 const apiKey = process.env.MBED_CLOUD_SDK_API_KEY;
@@ -129,6 +129,24 @@ const checks = {
     for (const id of made) await account.deleteApiKey(id);
   },
 
+  "connected device is read, written and executed": async () => {
+    // Before each request it asks for a callback and goes on if there is none.
+    const connect = new ConnectApi({ host, apiKey });
+    await connect.startNotifications();
+    try {
+      const paths = (await connect.listResources(deviceId)).map((resource) => resource.path);
+      assert.ok(paths.includes("/1/0/1") && paths.includes("/3/0/16"), paths.join());
+      assert.strictEqual(String(await connect.getResourceValue(deviceId, "/3/0/16", 20000)), "U");
+      const before = await connect.getResourceValue(deviceId, "/1/0/1", 20000);
+      await connect.setResourceValue(deviceId, "/1/0/1", "5000", 20000);
+      assert.strictEqual(String(await connect.getResourceValue(deviceId, "/1/0/1", 20000)), "5000");
+      await connect.setResourceValue(deviceId, "/1/0/1", String(before), 20000);
+      await connect.executeResource(deviceId, "/1/0/8", null, 20000);
+    } finally {
+      await connect.stopNotifications();
+    }
+  },
+
   // --- the newer interface ("foundation")
 
   "foundation reads account, key and server credentials": async () => {
@@ -179,4 +197,5 @@ async function main() {
   }
 }
 
-main();
+// The SDK polls for notifications to the end of the program, whatever it is told.
+main().finally(() => process.exit());

@@ -11,8 +11,8 @@ import os
 import sys
 import traceback
 
-from mbed_cloud import AccountManagementAPI, CertificatesAPI, DeviceDirectoryAPI
-from mbed_cloud.exceptions import CloudApiException
+from mbed_cloud import AccountManagementAPI, CertificatesAPI, ConnectAPI, DeviceDirectoryAPI
+from mbed_cloud.exceptions import CloudApiException, CloudAsyncError
 from mbed_cloud.foundation import ApiKey, Device, DeveloperCertificate, TrustedCertificate
 from mbed_cloud.sdk import SDK
 
@@ -169,6 +169,35 @@ def pages_follow_each_other_without_gap_or_repeat():
     assert len(list(api.list_api_keys(limit=3))) == 3
     for key in made:
         api.delete_api_key(key)
+
+
+@check
+def connected_device_is_read_written_and_executed():
+    # The poll for answers starts by itself.
+    api = ConnectAPI()
+    try:
+        paths = [resource.path for resource in api.list_resources(DEVICE_ID)]
+        assert "/1/0/1" in paths and "/3/0/16" in paths, paths
+        assert api.get_resource_value(DEVICE_ID, "/3/0/16", timeout=20) == "U"
+        before = api.get_resource_value(DEVICE_ID, "/1/0/1", timeout=20)
+        assert not api.set_resource_value(DEVICE_ID, "/1/0/1", "4000", timeout=20)
+        assert api.get_resource_value(DEVICE_ID, "/1/0/1", timeout=20) == "4000"
+        api.set_resource_value(DEVICE_ID, "/1/0/1", before, timeout=20)
+        assert not api.execute_resource(DEVICE_ID, "/1/0/8", timeout=20)
+        try:
+            api.set_resource_value(DEVICE_ID, "/3/0/16", "T", timeout=20)
+            raise AssertionError("wrote what cannot be written")
+        except CloudAsyncError as error:
+            assert error.status == 405, error
+    finally:
+        api.stop_notifications()
+
+
+@check
+def resource_that_is_not_there_is_refused_with_a_word():
+    api = ConnectAPI({"autostart_notification_thread": False})
+    error = refused(400, api.get_resource_value_async, DEVICE_ID, "/9999/0/0")
+    assert "RESOURCE_NOT_FOUND" in str(error), error
 
 
 # --- the newer interface ("foundation")
