@@ -24,6 +24,7 @@ type channel struct {
 	polled   bool // a client has polled: it is a channel to the outside
 	polling  bool
 	overflow bool
+	deleted  bool
 	usedAt   time.Time
 	wake     chan struct{} // holds one element when something has come
 }
@@ -86,6 +87,11 @@ func (c *channels) put(keyID string, ch *channel, m *Message, size int) {
 	} else {
 		ch.pending, ch.bytes = append(ch.pending, m), ch.bytes+size
 	}
+	ch.rouse()
+}
+
+// rouse has whoever polls look again.
+func (ch *channel) rouse() {
 	select {
 	case ch.wake <- struct{}{}:
 	default:
@@ -121,7 +127,7 @@ func (s *Service) Poll(ctx context.Context, who cloud.Principal) (*Message, erro
 		if ctx.Err() != nil { // whoever asked is gone: what waits must not leave
 			return nil, ctx.Err()
 		}
-		if m, err := s.channels.next(ch); m != nil || err != nil {
+		if m, over, err := s.channels.next(ch); over || err != nil {
 			return m, err
 		}
 		select {
@@ -152,17 +158,18 @@ func (c *channels) endPoll(ch *channel) {
 	ch.polling, ch.usedAt = false, c.now()
 }
 
-func (c *channels) next(ch *channel) (*Message, error) {
+// next is what a poll has to say, over when there is no need to wait longer.
+func (c *channels) next(ch *channel) (m *Message, over bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if ch.overflow {
 		ch.overflow = false
-		return nil, ErrOverflow
+		return nil, true, ErrOverflow
 	}
-	if len(ch.pending) == 0 {
-		return nil, nil
+	if ch.deleted || len(ch.pending) == 0 {
+		return nil, ch.deleted, nil
 	}
-	return ch.take(), nil
+	return ch.take(), true, nil
 }
 
 // Return puts a message that Poll gave and that did not reach the client back
@@ -184,14 +191,19 @@ func (s *Service) ChannelOpen(who cloud.Principal) bool {
 	return ch != nil && ch.polled
 }
 
-// CloseChannel deletes the caller's channel with all that waits in it, and
-// tells whether there was one.
+// CloseChannel deletes the caller's channel with all that waits in it, ends a
+// poll that waits, and tells whether there was one.
 func (s *Service) CloseChannel(who cloud.Principal) bool {
 	s.channels.mu.Lock()
 	defer s.channels.mu.Unlock()
 	ch := s.channels.byKey[who.KeyID]
+	if ch == nil {
+		return false
+	}
 	delete(s.channels.byKey, who.KeyID)
-	return ch != nil && ch.polled
+	ch.deleted = true
+	ch.rouse()
+	return ch.polled
 }
 
 // expire forgets the channels that nobody has asked for a while.

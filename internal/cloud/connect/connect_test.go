@@ -284,6 +284,26 @@ func TestASecondPollIsRefusedWhileTheFirstWaits(t *testing.T) {
 	})
 }
 
+func TestDeletingTheChannelEndsItsPoll(t *testing.T) {
+	play(t, connect.DefaultLimits(), func(s *stage) {
+		began := time.Now()
+		var poll sync.WaitGroup
+		poll.Go(func() {
+			if m, err := s.Poll(s.t.Context(), me); m != nil || err != nil {
+				t.Errorf("the poll got %v, %v", m, err)
+			}
+		})
+		synctest.Wait()
+		if !s.CloseChannel(me) || s.CloseChannel(me) {
+			t.Error("not deleted exactly once")
+		}
+		poll.Wait()
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
 func TestAPollOfACallerWhoLeftTakesNothing(t *testing.T) {
 	play(t, connect.DefaultLimits(), func(s *stage) {
 		s.send(read("kept"))
