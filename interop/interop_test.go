@@ -57,6 +57,7 @@ func TestPublishedClients(t *testing.T) {
 // TestOurOwnClient holds mbl-cli's requests against the document too.
 func TestOurOwnClient(t *testing.T) {
 	service, key := startService(t)
+	id := connectDevice(t, service, key)
 	recorder, address := record(t, service)
 	workstation, err := stage.NewWorkstation(bin(t, "mbl-cli"), t.TempDir())
 	if err != nil {
@@ -65,7 +66,10 @@ func TestOurOwnClient(t *testing.T) {
 	if _, err := workstation.Run("--api-url", address, "save-api-key", key); err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range []string{"list-certificates", "device list"} {
+	for _, command := range []string{
+		"list-certificates", "device list", "device show " + id,
+		"device read " + id + " /3/0/16", "device read " + id + " /3", "device write " + id + " /1/0/1 4000", "device exec " + id + " /1/0/8",
+	} {
 		if _, err := workstation.Run(append([]string{"--no-input"}, strings.Fields(command)...)...); err != nil {
 			t.Error(err)
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -40,7 +41,7 @@ type reading struct {
 	Path        string         `json:"path"`
 	ContentType string         `json:"content_type"`
 	Value       string         `json:"value"`               // text, or 0x and hex digits
-	Payload     []byte         `json:"payload"`             // as it came
+	Payload     string         `json:"payload_base64"`      // the value's bytes
 	Resources   []readResource `json:"resources,omitempty"` // of an object or instance
 }
 
@@ -53,7 +54,7 @@ type readResource struct {
 func newReading(id, path string, answer cloudapi.DeviceAnswer) reading {
 	read := reading{
 		DeviceID: id, Path: path, ContentType: answer.ContentType,
-		Value: showValue(answer.Payload), Payload: answer.Payload,
+		Value: showValue(answer.Payload), Payload: base64.StdEncoding.EncodeToString(answer.Payload),
 	}
 	if answer.ContentType == "application/vnd.oma.lwm2m+tlv" {
 		if items, err := lwm2m.DecodeTLV(answer.Payload); err == nil {

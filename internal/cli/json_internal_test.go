@@ -26,6 +26,8 @@ func printed() map[string]any {
 		"create-update-certificate": createdUpdate{},
 		"delete-certificate":        deletedCertificate{},
 		"device list":               deviceList{},
+		"device read":               reading{},
+		"device write":              doneRow{},
 		"get-pelion-status":         pelionStatus{},
 		"doctor":                    checkList{},
 		"enroll":                    enrolled{},
