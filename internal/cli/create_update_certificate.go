@@ -82,7 +82,7 @@ func (a *app) createUpdateCertificate(ctx context.Context, name string, opts upd
 		return err
 	}
 	if opts.dryRun {
-		err, update.Fingerprint = stores.CheckFree(name), nil // the key made now is thrown away
+		err, update.Fingerprint = stores.CheckFreeAuthority(name), nil // the key made now is thrown away
 	} else {
 		err = stores.SaveUpdateAuthority(ctx, name, update, key)
 	}

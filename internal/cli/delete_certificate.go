@@ -189,7 +189,11 @@ func destroy(ctx context.Context, cert doomed, client *cloudapi.Client, stores *
 		}
 	}
 	if cert.inStore {
-		if err := stores.Delete(ctx, cert.name); err != nil {
+		err := stores.Delete(ctx, cert.name)
+		if err != nil && cert.id != "" {
+			return fmt.Errorf("the service has deleted it, but: %w", err)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestWhyAConnectionFailed(t *testing.T) {
@@ -37,4 +39,16 @@ func TestWhyAConnectionFailed(t *testing.T) {
 			}
 		})
 	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	for _, seed := range []string{"", "0", "120", "-1", "soon", "99999999999999999999", "Fri, 31 Dec 2199 23:59:59 GMT", "Sun, 06 Nov 1994 08:49:37 GMT"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		wait := retryAfter(http.Header{"Retry-After": {text}}, time.Unix(1800000000, 0))
+		if wait < 0 {
+			t.Errorf("%q: %v", text, wait)
+		}
+	})
 }

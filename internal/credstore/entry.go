@@ -90,11 +90,23 @@ func (s *Stores) SaveUpdate(ctx context.Context, name string, update *credential
 	return s.save(ctx, KindUpdate, name, update.Variables())
 }
 
+// CheckFreeAuthority is CheckFree for an update certificate with a private
+// key, of which there must be none either.
+func (s *Stores) CheckFreeAuthority(name string) error {
+	if err := s.CheckFree(name); err != nil {
+		return err
+	}
+	if s.User.HasUpdateKey(name) {
+		return fmt.Errorf("the private key %s: %w", s.User.UpdateKeyFile(name), ErrExists)
+	}
+	return nil
+}
+
 // SaveUpdateAuthority puts an update certificate into the team store and its
 // private key into the user store, both or neither. The error matches
 // ErrExists if either is there.
 func (s *Stores) SaveUpdateAuthority(ctx context.Context, name string, update *credential.Update, key *ecdsa.PrivateKey) error {
-	if err := s.CheckFree(name); err != nil {
+	if err := s.CheckFreeAuthority(name); err != nil {
 		return err
 	}
 	if err := s.User.saveUpdateKey(ctx, name, key); err != nil {
