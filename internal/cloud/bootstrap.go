@@ -255,7 +255,7 @@ func (s *Service) putInForce(ctx context.Context, w Writer, grant *BootstrapGran
 	if err != nil {
 		return err
 	}
-	device, err := s.takeSlot(ctx, w, certificate, issued)
+	device, save, err := s.takeSlot(ctx, w, certificate, issued)
 	if err != nil {
 		return err
 	}
@@ -265,7 +265,7 @@ func (s *Service) putInForce(ctx context.Context, w Writer, grant *BootstrapGran
 	device.BootstrappedAt = event.At
 	device.BootstrapExpiresAt = certificate.NotAfter
 	device.ConnectorExpiresAt = issued.NotAfter
-	if err := w.UpdateDevice(ctx, device); err != nil {
+	if err := save(ctx, device); err != nil {
 		return err
 	}
 	if err := w.DeleteRegistration(ctx, device.ID); err != nil {
@@ -277,15 +277,17 @@ func (s *Service) putInForce(ctx context.Context, w Writer, grant *BootstrapGran
 	return w.InsertEvent(ctx, event)
 }
 
-// takeSlot finds the device a certificate was issued to, or enters it in the
-// directory.
-func (s *Service) takeSlot(ctx context.Context, w Writer, certificate *TrustedCertificate, issued *DeviceCertificate) (*Device, error) {
-	device, err := w.Device(ctx, issued.DeviceID)
+// takeSlot finds the device a certificate was issued to, or makes a directory
+// entry for it if there is a slot; save puts the entry into the directory.
+func (s *Service) takeSlot(ctx context.Context, w Writer, certificate *TrustedCertificate, issued *DeviceCertificate) (
+	device *Device, save func(context.Context, *Device) error, err error,
+) {
+	device, err = w.Device(ctx, issued.DeviceID)
 	if !errors.Is(err, ErrNotFound) {
-		return device, err
+		return device, w.UpdateDevice, err
 	}
 	if err := s.checkDeviceLimit(ctx, w, certificate.ID); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	now := s.now()
 	device = &Device{
@@ -299,7 +301,7 @@ func (s *Service) takeSlot(ctx context.Context, w Writer, certificate *TrustedCe
 		CreatedAt:         now,
 		UpdatedAt:         now,
 	}
-	return device, w.InsertDevice(ctx, device)
+	return device, w.InsertDevice, nil
 }
 
 func (s *Service) replaceCertificate(ctx context.Context, w Writer, issued *DeviceCertificate, at time.Time) error {

@@ -1,6 +1,7 @@
 package coap
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	stdelliptic "crypto/elliptic"
@@ -51,6 +52,7 @@ func sharedOptions(certificate tls.Certificate, connectionID func() []byte) []dt
 type dtlsConn struct {
 	conn      *dtls.Conn
 	peer      *x509.Certificate
+	buffer    []byte // for the one reader
 	log       *slog.Logger
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -71,7 +73,13 @@ func shakeHands(ctx context.Context, conn *dtls.Conn, timeout time.Duration, log
 		_ = conn.Close()
 		return nil, err
 	}
-	return &dtlsConn{conn: conn, peer: peer, log: log, closed: make(chan struct{})}, nil
+	return &dtlsConn{
+		conn:   conn,
+		peer:   peer,
+		buffer: make([]byte, maxDatagram),
+		log:    log,
+		closed: make(chan struct{}),
+	}, nil
 }
 
 func peerCertificate(conn *dtls.Conn) (*x509.Certificate, error) {
@@ -85,12 +93,11 @@ func peerCertificate(conn *dtls.Conn) (*x509.Certificate, error) {
 // ReadMessage implements Conn. Datagrams that cannot be read are skipped.
 func (c *dtlsConn) ReadMessage(ctx context.Context) ([]byte, error) {
 	defer c.interruptBy(ctx)()
-	buffer := make([]byte, maxDatagram)
 	for {
-		n, err := c.conn.Read(buffer)
+		n, err := c.conn.Read(c.buffer)
 		switch {
 		case err == nil:
-			return buffer[:n], nil
+			return bytes.Clone(c.buffer[:n]), nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case c.isClosed():

@@ -41,16 +41,14 @@ func Links(links []Link) string {
 		for _, attribute := range link.Attributes {
 			text.WriteString(";" + attribute.Name)
 			if !attribute.Bare {
-				text.WriteString(`="` + escape(attribute.Value) + `"`)
+				text.WriteString(`="` + escape.Replace(attribute.Value) + `"`)
 			}
 		}
 	}
 	return text.String()
 }
 
-func escape(value string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value)
-}
+var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // ParseLinks reads the links of a registration. Blanks between them are
 // tolerated.

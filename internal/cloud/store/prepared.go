@@ -19,6 +19,10 @@ type source interface {
 // one row: their texts are constants of this package. Lists are put together
 // for each question, so theirs are not kept. Closing the source's database
 // frees the statements.
+//
+// Those statements find their rows by an index and are done at once, so a
+// context can refuse them but not interrupt them: watching it would cost as
+// much as the statement.
 type prepared struct {
 	on source
 
@@ -49,7 +53,7 @@ func (p *prepared) ExecContext(ctx context.Context, text string, args ...any) (s
 	if err != nil {
 		return nil, err
 	}
-	return statement.ExecContext(ctx, args...)
+	return statement.ExecContext(untilBegun(ctx), args...)
 }
 
 // QueryRowContext implements executor.
@@ -58,10 +62,19 @@ func (p *prepared) QueryRowContext(ctx context.Context, text string, args ...any
 	if err != nil {
 		return p.on.QueryRowContext(ctx, text, args...) // fails likewise: only so can a Row tell
 	}
-	return statement.QueryRowContext(ctx, args...)
+	return statement.QueryRowContext(untilBegun(ctx), args...)
 }
 
 // QueryContext implements executor.
 func (p *prepared) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	return p.on.QueryContext(ctx, text, args...)
+}
+
+// untilBegun is a context that has ended already or never ends: a statement
+// under the first is refused before it begins.
+func untilBegun(ctx context.Context) context.Context {
+	if ctx.Err() != nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
 }

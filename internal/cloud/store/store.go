@@ -47,7 +47,8 @@ func (s *Store) Update(ctx context.Context, change func(cloud.Writer) error) err
 	return s.writer.update(ctx, change)
 }
 
-// Close closes the database. No change may be under way.
+// Close closes the database. No change may be under way. It may be called more
+// than once.
 func (s *Store) Close() error {
 	return errors.Join(s.readers.Close(), s.writer.close(), s.writers.Close())
 }

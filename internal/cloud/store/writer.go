@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"mbl/internal/cloud"
@@ -158,38 +159,22 @@ func (w *writer) exec(statement string) error {
 	return err
 }
 
-// close waits for its turn and gives the connection back.
+// close waits for its turn and gives the connection back. Once is enough.
 func (w *writer) close() error {
 	w.turn <- struct{}{}
 	defer w.endTurn()
-	return w.conn.Close()
+	if err := w.conn.Close(); !errors.Is(err, sql.ErrConnDone) {
+		return err
+	}
+	return nil
 }
 
-// unbroken runs statements without letting a context interrupt them half way:
-// SQLite answers the interruption of a write by undoing the whole
-// transaction, with the changes of others in it. No statement takes long.
+// unbroken runs no statement that a context can interrupt: SQLite answers the
+// interruption of a write by undoing the whole transaction, with the changes
+// of others in it.
 type unbroken struct{ *prepared }
-
-// ExecContext implements executor.
-func (u unbroken) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	return u.prepared.ExecContext(untilBegun(ctx), text, args...)
-}
 
 // QueryContext implements executor.
 func (u unbroken) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	return u.prepared.QueryContext(untilBegun(ctx), text, args...)
-}
-
-// QueryRowContext implements executor.
-func (u unbroken) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
-	return u.prepared.QueryRowContext(untilBegun(ctx), text, args...)
-}
-
-// untilBegun is a context that has ended already or never ends: a statement
-// under the first is refused before it begins.
-func untilBegun(ctx context.Context) context.Context {
-	if ctx.Err() != nil {
-		return ctx
-	}
-	return context.WithoutCancel(ctx)
 }
