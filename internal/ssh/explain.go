@@ -98,7 +98,8 @@ func (c *greetedConn) Read(p []byte) (int, error) {
 	defer c.mu.Unlock()
 	if room := maxGreeting - len(c.first); room > 0 && n > 0 {
 		c.first = append(c.first, p[:min(n, room)]...)
-		if oldProtocol(c.first) && len(c.first) >= len("SSH-1.99-") || bytes.HasPrefix(c.first, []byte("HTTP/")) {
+		whole := bytes.IndexByte(c.first, '\n') >= 0
+		if whole && (oldProtocol(c.first) || bytes.HasPrefix(c.first, []byte("HTTP/"))) {
 			return 0, errOtherServer
 		}
 	}

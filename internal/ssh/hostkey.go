@@ -258,7 +258,8 @@ func (h *hostKeys) remember(key ssh.PublicKey) error {
 
 // appendLine adds a line to a file that only its owner may read, and closes a
 // last line that somebody left open. It is one write at the end of the file, so
-// that processes at the same time do not take each other's lines apart.
+// that processes at the same time do not take each other's lines apart, even
+// those that know nothing of the lock.
 func appendLine(file, line string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
@@ -268,6 +269,7 @@ func appendLine(file, line string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	lockFile(f)
 	open, err := endsOpen(f)
 	if err != nil {
 		return err

@@ -13,8 +13,12 @@ import (
 	"time"
 )
 
-// proxyGrace is how long a ProxyCommand may take to end once it is told to.
-const proxyGrace = time.Second
+// How long a ProxyCommand may take to end: by itself at the end of its input,
+// and once it is told to.
+const (
+	proxyFarewell = 200 * time.Millisecond
+	proxyGrace    = time.Second
+)
 
 // proxyConn is the standard input and output of a ProxyCommand.
 type proxyConn struct {
@@ -88,20 +92,30 @@ func (p *proxyConn) Read(b []byte) (int, error) { return p.output.Read(b) }
 // Write implements net.Conn.
 func (p *proxyConn) Write(b []byte) (int, error) { return p.input.Write(b) }
 
-// Close ends the command and waits until it has.
+// Close ends the command and waits until it has: most end by themselves at the
+// end of their input, and may still say why.
 func (p *proxyConn) Close() error {
 	p.once.Do(func() {
 		p.input.Close()
-		_ = p.command.Process.Signal(syscall.SIGHUP)
-		select {
-		case <-p.ended:
-		case <-time.After(proxyGrace):
+		if !p.endsWithin(proxyFarewell) {
+			_ = p.command.Process.Signal(syscall.SIGHUP)
+		}
+		if !p.endsWithin(proxyGrace) {
 			_ = p.command.Process.Kill()
 			<-p.ended
 		}
 		p.output.Close()
 	})
 	return nil
+}
+
+func (p *proxyConn) endsWithin(patience time.Duration) bool {
+	select {
+	case <-p.ended:
+		return true
+	case <-time.After(patience):
+		return false
+	}
 }
 
 // LocalAddr implements net.Conn; a pipe has none.
