@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
+	"slices"
 
 	"mbl/internal/atomicfile"
 )
@@ -19,6 +21,12 @@ type addresses struct {
 	LwM2M     string `json:"lwm2m,omitempty"`
 	Download  string `json:"download,omitempty"`
 	PID       int    `json:"pid"`
+}
+
+// LogValue names what is served, each address under its own name.
+func (a addresses) LogValue() slog.Value {
+	served := []slog.Attr{slog.String("http", a.HTTP), slog.String("https", a.HTTPS), slog.String("bootstrap", a.Bootstrap), slog.String("lwm2m", a.LwM2M), slog.String("download", a.Download)}
+	return slog.GroupValue(slices.DeleteFunc(served, func(each slog.Attr) bool { return each.Value.String() == "" })...)
 }
 
 func (f folder) writeRun(running addresses) error {

@@ -142,7 +142,7 @@ func (a *app) serveFrom(ctx context.Context, data folder, options serveOptions, 
 		running.Go(func() error { return err }) // ends the others
 		return running.Wait()
 	}
-	servers.log.Info("serving", "data", data.path, "addresses", servers.addresses())
+	servers.log.Info("serving", "data", data.path, "on", servers.addresses())
 	<-ctx.Done()
 	err := data.removeRun()
 	servers.shutdown()
