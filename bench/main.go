@@ -41,7 +41,7 @@ func runAll(ctx context.Context, page string) error {
 	}
 	defer os.RemoveAll(scratch)
 	var results []result
-	for i, measure := range []benchmark{programStart, provisioning, copying, connecting} {
+	for i, measure := range []benchmark{programStart, provisioning, copying, connecting, fleetOfMany, fleetTogether} {
 		dir := filepath.Join(scratch, fmt.Sprint(i))
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err

@@ -72,6 +72,23 @@ func provision(t *testing.T, server, login string) {
 	if err != nil || !strings.Contains(out, "Device is configured correctly") {
 		t.Errorf("get-pelion-status: %v, said %q", err, out)
 	}
+	if login != "password" {
+		everyDevice(t, workstation, name)
+	}
+}
+
+// everyDevice works with all devices on the network, which are the one that was
+// provisioned. Many devices are not asked for passwords.
+func everyDevice(t *testing.T, w *stage.Workstation, name string) {
+	t.Helper()
+	out, err := w.Run("--no-input", "provision-pelion", "boards", "updates", "--all", "--accept-new-host-key")
+	if err != nil || !regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(name)+` \(.*\): provisioned already$`).MatchString(out) {
+		t.Errorf("provision-pelion --all: %v, said %q", err, out)
+	}
+	out, err = w.Run("--no-input", "-o", "json", "get-pelion-status", "--all")
+	if err != nil || !strings.Contains(out, `"connected": 1`) {
+		t.Errorf("get-pelion-status --all: %v, said %q", err, out)
+	}
 }
 
 // discover finds the board with mbl-cli and returns its address, which must be

@@ -66,6 +66,8 @@ func (a *app) newFleet(ctx context.Context, opts fleetOptions) (*fleet, error) {
 		return nil, err
 	}
 	f := &fleet{app: a, members: members, parallel: opts.parallel, config: config, screen: newScreen(a)}
+	f.config.Stderr = f.screen
+	f.config.Warn = once(func(text string) { f.screen.pause(func() { a.warn("%s", text) }) })
 	if a.interactive() {
 		f.config.AskPassphrase = onceEach(func(ctx context.Context, file string) (text secret.Text, err error) {
 			f.screen.pause(func() { text, err = a.askPassphrase(ctx, file) })
@@ -73,6 +75,16 @@ func (a *app) newFleet(ctx context.Context, opts fleetOptions) (*fleet, error) {
 		})
 	}
 	return f, nil
+}
+
+// once passes each text on once, however many devices it concerns.
+func once(tell func(string)) func(string) {
+	var told sync.Map
+	return func(text string) {
+		if _, known := told.LoadOrStore(text, true); !known {
+			tell(text)
+		}
+	}
 }
 
 // onceEach asks for each key file once, however many devices want it.

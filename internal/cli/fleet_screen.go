@@ -69,6 +69,12 @@ func (s *screen) finish(device int, line string) {
 // pause clears the changing lines away while f writes or asks something.
 func (s *screen) pause(f func()) { s.change(f) }
 
+// Write passes on what programs that help with a connection say.
+func (s *screen) Write(text []byte) (n int, err error) {
+	s.change(func() { n, err = s.err.Write(text) })
+	return n, err
+}
+
 // close leaves only the lines that stay.
 func (s *screen) close() {
 	s.change(func() {
