@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mbl/internal/ssh/transfer"
 )
 
 // printed are the values that commands print with -o json.
@@ -16,6 +18,7 @@ func printed() map[string]any {
 		"list":                      []foundDevice{},
 		"select":                    foundDevice{},
 		"which":                     []chosenDevice{},
+		"get":                       transfer.Result{},
 		"save-api-key":              savedAPIKey{},
 		"api-key list":              apiKeyList{},
 		"api-key use":               apiKeyRow{},
