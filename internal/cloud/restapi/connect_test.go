@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -219,3 +221,25 @@ func (brokenWriter) WriteHeader(int) {}
 func (brokenWriter) Write([]byte) (int, error) { return 0, http.ErrHandlerTimeout }
 
 var _ connect.Devices = (*world)(nil)
+
+// FuzzDeviceRequests sends anything as a request to a connected device. It is
+// accepted, or refused with one word.
+func FuzzDeviceRequests(f *testing.F) {
+	for _, seed := range []string{
+		`{"method":"GET","uri":"/3/0/0"}`, `{"method":"PUT","uri":"3/0/0?pmin=1&&pmax","payload-b64":"YQ==","content-type":"text/plain"}`,
+		`{"method":"get","uri":"/3/","accept":"11542"}`, `{"method":null,"uri":null}`, `{"uri":"//"}`, `[]`, `null`, "\x00",
+		`{"method":"GET","uri":"/3/0/0","accept":"99999"}`,
+	} {
+		f.Add(seed)
+	}
+	w := newWorld(f)
+	device := connectedDevice(w)
+	word := regexp.MustCompile(`^[A-Z_]*$`)
+	f.Fuzz(func(t *testing.T, body string) {
+		request := httptest.NewRequest(http.MethodPost, "/v2/device-requests/"+device.DeviceID+"?async-id=a", strings.NewReader(body))
+		got := w.record(request)
+		if (got.Code != 202 && got.Code != 400) || !word.MatchString(got.Body.String()) {
+			t.Errorf("%q is answered %d: %s", body, got.Code, got.Body)
+		}
+	})
+}
