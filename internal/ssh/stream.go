@@ -10,7 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// ErrNoSubsystem: the device's SSH server does not offer the subsystem.
+// ErrNoSubsystem says that the SSH server of the device has no such subsystem.
 var ErrNoSubsystem = errors.New("the device's SSH server does not offer that subsystem")
 
 // Stream is a running subsystem: reading gives its output, writing is its

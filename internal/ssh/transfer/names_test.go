@@ -14,8 +14,16 @@ func TestLinksThatLeaveTheFolder(t *testing.T) {
 		inside, target string
 		leaves         bool
 	}{
-		{"", "x", false}, {"", "a/../b", false}, {"a", "../b", false}, {"a/b", "../..", false}, {"", ".", false},
-		{"", "..x", false}, {"", "..", true}, {"", "../x", true}, {"a", "../../x", true}, {"a", "/x", true},
+		{"", "x", false},
+		{"", "a/../b", false},
+		{"a", "../b", false},
+		{"a/b", "../..", false},
+		{"", ".", false},
+		{"", "..x", false},
+		{"", "..", true},
+		{"", "../x", true},
+		{"a", "../../x", true},
+		{"a", "/x", true},
 		{"a", "b/../../../x", true},
 	}
 	for _, c := range cases {
