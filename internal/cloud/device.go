@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"time"
 	"unicode/utf8"
@@ -179,6 +180,7 @@ func (c DeviceChanges) apply(device *Device) map[string]string {
 // loses its LwM2M certificate and session; it may bootstrap again, as a new
 // device. It returns ErrInvalid for devices without a developer certificate.
 func (s *Service) DeleteDevice(ctx context.Context, who Principal, id string) error {
+	registered := false
 	err := s.store.Update(ctx, func(w Writer) error {
 		device, err := ownDevice(ctx, w, who, id)
 		if err != nil {
@@ -186,6 +188,10 @@ func (s *Service) DeleteDevice(ctx context.Context, who Principal, id string) er
 		}
 		if device.ExecutionMode != DeveloperMode {
 			return Refuse(ErrInvalid, "only devices with a developer certificate can be deleted")
+		}
+		_, err = w.Registration(ctx, id)
+		if registered = err == nil; err != nil && !errors.Is(err, ErrNotFound) {
+			return err
 		}
 		if err := w.RevokeDeviceCertificates(ctx, id, s.now()); err != nil {
 			return err
@@ -199,5 +205,8 @@ func (s *Service) DeleteDevice(ctx context.Context, who Principal, id string) er
 		return err
 	}
 	s.connections.Disconnect(id)
+	if registered {
+		s.watcher.RegistrationEnded(who.AccountID, id, false)
+	}
 	return nil
 }

@@ -198,6 +198,17 @@ func TestAnotherKeyGetsRegistrationsButNobodyElsesAnswers(t *testing.T) {
 	}
 }
 
+func TestADeletedDeviceLeavesTheChannels(t *testing.T) {
+	w := newWorld(t)
+	device := connectedDevice(w)
+	w.must(202, w.ask("POST", "/v2/device-requests/"+device.DeviceID+"?async-id=open", map[string]string{"method": "GET", "uri": "/3/0/0"}))
+	w.answerTo("open")
+	w.must(204, w.ask("DELETE", "/v3/devices/"+device.DeviceID, nil))
+	if got := w.must(200, w.ask("GET", "/v2/notification/pull", nil)); got.at("de-registrations.0") != device.DeviceID {
+		t.Errorf("got %s", got.text)
+	}
+}
+
 func TestADeliveryThatFailsIsKept(t *testing.T) {
 	w := newWorld(t)
 	device := connectedDevice(w)
