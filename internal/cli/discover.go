@@ -9,6 +9,7 @@ import (
 
 	"mbl/internal/discovery"
 	"mbl/internal/ssh"
+	"mbl/internal/usererr"
 )
 
 const (
@@ -41,6 +42,9 @@ func newSearch() search {
 // run returns the devices in the order they answered. It ends when no more are
 // to be expected.
 func (s search) run(ctx context.Context) ([]discovery.Device, error) {
+	if s.timeout <= 0 {
+		return nil, usererr.Usage("--timeout is %v: that is no time to answer", s.timeout)
+	}
 	searching, stop := context.WithCancel(ctx)
 	defer stop()
 	reports, err := s.browse(searching, s.config)

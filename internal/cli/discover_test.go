@@ -101,6 +101,38 @@ func TestListShowsDevicesAsTheyAnswerOnATerminal(t *testing.T) {
 	}
 }
 
+// Names with spaces and letters of any script, and ports of their own, are
+// listed, chosen and kept as they are.
+func TestOddNamesAndPortsAreSelected(t *testing.T) {
+	odd := device("Ger\u00e4t 7 \u4e16\u754c", 2222, "127.0.0.1")
+	d := newDesk(t, "", false)
+	if err := d.listFoundDevices(t.Context(), network(odd)); err != nil || d.out.String() != "1: "+odd.Name+": 127.0.0.1:2222\n" {
+		t.Fatalf("listed %q, %v", &d.out, err)
+	}
+	for _, wanted := range []string{"1", odd.Name} {
+		chosen, err := d.chooseDevice(t.Context(), network(odd), []string{wanted})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.keepSelection(t.Context(), chosen); err != nil {
+			t.Fatal(err)
+		}
+		if kept := d.selected(t); kept.Hostname != odd.Name || kept.Address != "127.0.0.1:2222" {
+			t.Errorf("select %s kept %+v", wanted, kept)
+		}
+	}
+}
+
+func TestNoTimeToAnswerIsWrongUse(t *testing.T) {
+	for _, timeout := range []time.Duration{0, -time.Second} {
+		s := network(boardA)
+		s.timeout = timeout
+		if err := newDesk(t, "", false).listFoundDevices(t.Context(), s); usererr.ExitCode(err) != usererr.ExitUsage {
+			t.Errorf("%v: %v", timeout, err)
+		}
+	}
+}
+
 func TestListOfNothing(t *testing.T) {
 	d := newDesk(t, "", false)
 	d.flags.output = outputJSON
