@@ -25,7 +25,8 @@ type Config struct {
 	Getenv func(name string) string
 
 	// AcceptNewHostKey is the person's consent, given beforehand, to a host
-	// key that is not known yet. It never covers a changed key.
+	// key that is not known yet, that of a jump host too. It never covers a
+	// changed key.
 	AcceptNewHostKey bool
 
 	// The callbacks ask a person and are nil where nobody can be asked. Their

@@ -9,17 +9,17 @@ import (
 )
 
 // understood are the keywords of ssh_config(5) that settings.go reads.
-var understood = keywordSet(`
+const understood = `
 	hostname port user identityfile identitiesonly identityagent proxyjump proxycommand
 	userknownhostsfile globalknownhostsfile hashknownhosts hostkeyalias stricthostkeychecking
 	connecttimeout addressfamily batchmode pubkeyauthentication passwordauthentication
 	kbdinteractiveauthentication challengeresponseauthentication preferredauthentications
-	hostkeyalgorithms kexalgorithms ciphers macs ignoreunknown`)
+	hostkeyalgorithms kexalgorithms ciphers macs ignoreunknown`
 
 // harmless are those that may be passed over: they make a session more
 // convenient, forward something that is never forwarded here, or ask for less
 // care than is taken.
-var harmless = keywordSet(`
+const harmless = `
 	addkeystoagent applemultipath canonicaldomains canonicalizefallbacklocal canonicalizehostname
 	canonicalizemaxdots canonicalizepermittedcnames casignaturealgorithms channeltimeout checkhostip
 	cipher clearallforwardings compression compressionlevel connectionattempts controlmaster
@@ -35,29 +35,27 @@ var harmless = keywordSet(`
 	securitykeyprovider sendenv serveralivecountmax serveraliveinterval sessiontype setenv
 	skeyauthentication stdinnull streamlocalbindmask streamlocalbindunlink syslogfacility tag
 	tcpkeepalive tunnel tunneldevice updatehostkeys usekeychain useprivilegedport useroaming
-	verifyhostkeydns versionaddendum visualhostkey warnweakcrypto xauthlocation`)
+	verifyhostkeydns versionaddendum visualhostkey warnweakcrypto xauthlocation`
 
 // refused are those that decide who is reached, or who is trusted, and that
 // cannot be followed here; with the values at which they ask for nothing.
-var refused = map[string][]string{
-	"bindaddress":       {"none"},
-	"bindinterface":     {"none"},
-	"certificatefile":   {"none"},
-	"knownhostscommand": {"none"},
-	"pkcs11provider":    {"none"},
-	"proxyusefdpass":    {"no"},
-	"refuseconnection":  nil,
-	"requiredrsasize":   {"1024", "2048"},
-	"revokedhostkeys":   {"none"},
-	"smartcarddevice":   {"none"},
+func refused() map[string][]string {
+	return map[string][]string{
+		"bindaddress":       {"none"},
+		"bindinterface":     {"none"},
+		"certificatefile":   {"none"},
+		"knownhostscommand": {"none"},
+		"pkcs11provider":    {"none"},
+		"proxyusefdpass":    {"no"},
+		"refuseconnection":  nil,
+		"requiredrsasize":   {"1024", "2048"},
+		"revokedhostkeys":   {"none"},
+		"smartcarddevice":   {"none"},
+	}
 }
 
-func keywordSet(words string) map[string]bool {
-	set := map[string]bool{}
-	for word := range strings.FieldsSeq(words) {
-		set[word] = true
-	}
-	return set
+func listed(words, keyword string) bool {
+	return slices.Contains(strings.Fields(words), keyword)
 }
 
 // refuseOthers refuses a setting by name that cannot be followed and may not be
@@ -76,10 +74,10 @@ func refuseOthers(lines []sshconfig.Setting) error {
 }
 
 func refuseOther(line sshconfig.Setting, ignorable []string) error {
-	if understood[line.Keyword] || harmless[line.Keyword] {
+	if listed(understood, line.Keyword) || listed(harmless, line.Keyword) {
 		return nil
 	}
-	values, known := refused[line.Keyword]
+	values, known := refused()[line.Keyword]
 	switch {
 	case known && slices.Contains(values, strings.ToLower(line.Args[0])):
 		return nil

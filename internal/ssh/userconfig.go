@@ -70,7 +70,7 @@ func configForSSH(query sshconfig.Query, cfg Config) string {
 }
 
 // listKeywords are those whose values ssh -G parts by blanks.
-var listKeywords = keywordSet("userknownhostsfile globalknownhostsfile")
+const listKeywords = "userknownhostsfile globalknownhostsfile"
 
 func parseSSHOutput(output []byte) []sshconfig.Setting {
 	var settings []sshconfig.Setting
@@ -81,7 +81,7 @@ func parseSSHOutput(output []byte) []sshconfig.Setting {
 			continue
 		}
 		args := []string{value}
-		if listKeywords[keyword] {
+		if listed(listKeywords, keyword) {
 			args = strings.Fields(value)
 		}
 		if len(args) > 0 {
