@@ -324,6 +324,47 @@ func TestUnfinishedHandshakesAndGarbageHoldUpNobody(t *testing.T) {
 	pass(t, client, server, "up")
 }
 
+// A first datagram may come from anyone, under any address.
+func TestFirstDatagramsWithoutMoreDoNotKeepEveryoneOut(t *testing.T) {
+	s := newSite(t, ListenConfig{MaxHandshakes: 2, HandshakeTimeout: time.Hour, StalledAfter: time.Millisecond})
+	address := s.listener.Addr().String()
+	hello := recordHello(t)
+	for range 5 {
+		socket, err := net.Dial("udp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = socket.Close() }()
+		if _, err := socket.Write(hello); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client, server := s.connect(t, address)
+	pass(t, client, server, "up")
+}
+
+func TestHandshakesThatAreNotStalledAreNotGivenUp(t *testing.T) {
+	h := newHandshakes(1, time.Hour)
+	first, end, err := h.begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting, stop := context.WithCancel(t.Context())
+	stop()
+	if _, _, err := h.begin(waiting); !errors.Is(err, context.Canceled) {
+		t.Errorf("a second handshake began: %v", err)
+	}
+	if first.Err() != nil {
+		t.Error("the first was given up")
+	}
+	end()
+	_, end, err = h.begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	end()
+}
+
 // recordHello is the first datagram of a client.
 func recordHello(t *testing.T) []byte {
 	t.Helper()

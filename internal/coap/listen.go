@@ -16,6 +16,7 @@ import (
 
 const (
 	defaultMaxHandshakes = 512
+	defaultStalledAfter  = 5 * time.Second
 	connectionIDLength   = 8
 )
 
@@ -34,6 +35,9 @@ type ListenConfig struct {
 	// Clients beyond it wait: their first datagrams are kept for a while or
 	// dropped, never refused.
 	MaxHandshakes int
+	// StalledAfter is how long a handshake keeps its place although others
+	// wait for one; 5 s when zero.
+	StalledAfter time.Duration
 	// Log receives failed handshakes; nil discards.
 	Log *slog.Logger
 }
@@ -41,13 +45,13 @@ type ListenConfig struct {
 // Listener accepts connections. Handshakes run side by side: a slow or broken
 // one holds up no other.
 type Listener struct {
-	inner   net.Listener
-	cfg     ListenConfig
-	slots   chan struct{} // one element for each handshake under way
-	ready   chan *dtlsConn
-	stop    context.CancelFunc
-	stopped <-chan struct{}
-	working sync.WaitGroup
+	inner      net.Listener
+	cfg        ListenConfig
+	handshakes *handshakes
+	ready      chan *dtlsConn
+	stop       context.CancelFunc
+	stopped    <-chan struct{}
+	working    sync.WaitGroup
 }
 
 // Listen opens a UDP port, "host:port" or ":port", for DTLS 1.2 clients. They
@@ -66,9 +70,10 @@ func Listen(address string, cfg ListenConfig) (*Listener, error) {
 	}
 	cfg.Log = orDiscard(cfg.Log)
 	l := &Listener{
-		inner:   inner,
-		cfg:     cfg,
-		slots:   make(chan struct{}, cmp.Or(cfg.MaxHandshakes, defaultMaxHandshakes)),
+		inner: inner,
+		cfg:   cfg,
+		handshakes: newHandshakes(
+			cmp.Or(cfg.MaxHandshakes, defaultMaxHandshakes), cmp.Or(cfg.StalledAfter, defaultStalledAfter)),
 		ready:   make(chan *dtlsConn),
 		stop:    stop,
 		stopped: ctx.Done(),
@@ -94,30 +99,31 @@ func serverOptions(ctx context.Context, cfg ListenConfig) []dtls.ServerOption {
 	return options
 }
 
-// acceptAll starts a handshake for each new peer as long as there is a slot.
+// acceptAll starts a handshake for each new peer as long as there is a place.
 func (l *Listener) acceptAll(ctx context.Context) {
 	for {
-		select {
-		case l.slots <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
 		conn, err := l.inner.Accept()
 		if err != nil {
 			return // closed
 		}
+		shaking, end, err := l.handshakes.begin(ctx)
+		if err != nil {
+			_ = conn.Close()
+			return
+		}
 		l.working.Go(func() {
-			defer func() { <-l.slots }()
-			l.admit(ctx, conn.(*dtls.Conn))
+			defer end()
+			l.admit(ctx, shaking, conn.(*dtls.Conn))
 		})
 	}
 }
 
-// admit runs one handshake and hands the connection to Accept.
-func (l *Listener) admit(ctx context.Context, conn *dtls.Conn) {
+// admit runs one handshake until shaking ends, and hands the connection to
+// Accept until ctx ends.
+func (l *Listener) admit(ctx, shaking context.Context, conn *dtls.Conn) {
 	peer := conn.RemoteAddr()
 	timeout := cmp.Or(l.cfg.HandshakeTimeout, defaultHandshakeTimeout)
-	ready, err := shakeHands(ctx, conn, timeout, l.cfg.Log)
+	ready, err := shakeHands(shaking, conn, timeout, l.cfg.Log)
 	if err != nil {
 		l.cfg.Log.Info("handshake failed", "peer", peer, "error", err)
 		return
