@@ -2,6 +2,7 @@ package cloudapi
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"maps"
 	"net/http"
@@ -33,10 +34,10 @@ func list[T item](ctx context.Context, c *Client, path string, filter url.Values
 		query := url.Values{}
 		maps.Copy(query, filter)
 		query.Set("limit", strconv.Itoa(pageSize))
+		var none T
 		for range maxPages {
 			part, err := listPage[T](ctx, c, path, query)
 			if err != nil {
-				var none T
 				yield(none, err)
 				return
 			}
@@ -48,8 +49,13 @@ func list[T item](ctx context.Context, c *Client, path string, filter url.Values
 			if !part.HasMore || len(part.Data) == 0 {
 				return
 			}
-			query.Set("after", part.Data[len(part.Data)-1].identity())
+			last := part.Data[len(part.Data)-1].identity()
+			if last == query.Get("after") {
+				break // it gives the same part again and again
+			}
+			query.Set("after", last)
 		}
+		yield(none, fmt.Errorf("%w: its list of %s never ends", ErrNotService, path))
 	}
 }
 

@@ -48,6 +48,17 @@ func TestAListThatSaysMoreButGivesNothingEnds(t *testing.T) {
 	}
 }
 
+func TestAListThatRepeatsItsFirstPartEnds(t *testing.T) {
+	server := serve(t, answer(200, "application/json", `{"object":"list","has_more":true,"data":[{"id":"1"}]}`))
+	var last error
+	for _, err := range client(t, cloudapi.Config{BaseURL: server.URL}).Devices(t.Context(), nil) {
+		last = err
+	}
+	if !errors.Is(last, cloudapi.ErrNotService) {
+		t.Errorf("error %v", last)
+	}
+}
+
 func TestALaterPagesFailureIsReported(t *testing.T) {
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Has("after") {
