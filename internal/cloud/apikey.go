@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"mbl/internal/secret"
@@ -308,6 +309,6 @@ func checkDescription(text string, limit int) error {
 // cannot store NUL, and terminals obey the others.)
 func printable(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool {
-		return r < ' ' || r == 0x7f || r == utf8.RuneError
+		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError
 	})
 }
