@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -98,7 +99,7 @@ func oneLine(text string) string {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r':
 			return ' '
-		case r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0):
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r): // the latter turn what follows around
 			return -1
 		}
 		return r

@@ -66,6 +66,8 @@ func (s *fakeService) serve(w http.ResponseWriter, r *http.Request) {
 	case first == "html":
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprint(w, "<html>please log in")
+	case first == "escape":
+		send(w, map[string]any{"object": "account", "id": "\x1b[31m\u009b2J\u202ered", "status": "ACTIVE"})
 	case first == "elsewhere":
 		http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
 	case err == nil:

@@ -88,7 +88,7 @@ func (a *app) saveAPIKey(ctx context.Context, given string, opts saveAPIKeyOptio
 	}
 	saved := savedAPIKey{key.Name, key.URL, account.ID, stores.User.Path(), key.Keyring}
 	return a.print(saved, func(w io.Writer) {
-		fmt.Fprintf(w, "Saved the API key for %s (account %s).\n", saved.URL, saved.AccountID)
+		fmt.Fprintf(w, "Saved the API key for %s (account %s).\n", saved.URL, oneLine(saved.AccountID))
 	})
 }
 
