@@ -100,8 +100,3 @@ func (a *app) warn(format string, args ...any) {
 func (a *app) interactive() bool {
 	return a.sys.InTTY && a.sys.ErrTTY && !a.flags.noInput
 }
-
-// color tells whether escape codes may be written to standard error.
-func (a *app) color() bool {
-	return a.sys.ErrTTY && !a.flags.noColor && a.sys.Getenv("NO_COLOR") == "" && a.sys.Getenv("TERM") != "dumb"
-}

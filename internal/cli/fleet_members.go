@@ -193,7 +193,7 @@ func (a *app) fleetLines(file string) ([]fleetLine, error) {
 }
 
 func (a *app) readFleetFile(file string) ([]byte, error) {
-	var from io.Reader = a.sys.In
+	from := a.sys.In
 	if file != "-" {
 		info, err := os.Stat(file)
 		if err != nil {

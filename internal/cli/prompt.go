@@ -81,7 +81,7 @@ func await(ctx context.Context, read func() (string, error)) (string, error) {
 	case <-ctx.Done():
 		return "", ctx.Err()
 	case got := <-answers:
-		if got.err == io.EOF {
+		if errors.Is(got.err, io.EOF) {
 			return "", fmt.Errorf("cannot read the answer: the input ended")
 		}
 		return got.text, got.err

@@ -316,8 +316,10 @@ func TestFaultsInTheSourceAreLocated(t *testing.T) {
 		variable       string
 		says           string
 	}{
-		{"declared twice", "const char MBED_CLOUD_DEV_MANUFACTURER", "const char MBED_CLOUD_DEV_MANUFACTURER[] = \"x\";const char MBED_CLOUD_DEV_MANUFACTURER",
-			credential.VarManufacturer, "second time"},
+		{
+			"declared twice", "const char MBED_CLOUD_DEV_MANUFACTURER", "const char MBED_CLOUD_DEV_MANUFACTURER[] = \"x\";const char MBED_CLOUD_DEV_MANUFACTURER",
+			credential.VarManufacturer, "second time",
+		},
 		{"text for a number", "MEMORY_TOTAL_KB = 0", `MEMORY_TOTAL_KB = "0"`, credential.VarMemoryTotalKB, "plain number"},
 		{"number too large", "MEMORY_TOTAL_KB = 0", `MEMORY_TOTAL_KB = 4294967296`, credential.VarMemoryTotalKB, "32 bits"},
 		{"number for a text", `SERIAL_NUMBER[] = "0"`, `SERIAL_NUMBER[] = 0`, credential.VarSerialNumber, "not a text"},

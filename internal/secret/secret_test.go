@@ -23,7 +23,7 @@ func TestNoWayOfPrintingShowsTheSecret(t *testing.T) {
 	}
 	printed := map[string]string{
 		"%v": fmt.Sprintf("%v", holder), "%+v": fmt.Sprintf("%+v", holder),
-		"%#v": fmt.Sprintf("%#v", holder), "%s": fmt.Sprintf("%s", key), "%q": fmt.Sprintf("%q", key),
+		"%#v": fmt.Sprintf("%#v", holder), "%s": fmt.Sprintf("%s", holder), "%q": fmt.Sprintf("%q", key),
 		"json": string(encoded), "slog": log.String(),
 	}
 	for how, text := range printed {

@@ -37,7 +37,7 @@ func startProxy(line string, cfg Config) (*proxyConn, error) {
 		shell = "/bin/sh"
 	}
 	p := &proxyConn{stderr: &tail{to: cfg.Stderr}, ended: make(chan struct{})}
-	p.command = exec.Command(shell, "-c", "exec "+line) //nolint:gosec // the person's own configuration asks for it
+	p.command = exec.Command(shell, "-c", "exec "+line) //nolint:noctx // the person's own configuration asks for it; it ends with the connection
 	p.command.Stderr = p.stderr
 	p.command.WaitDelay = proxyGrace
 	if err := p.start(); err != nil {

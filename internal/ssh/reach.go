@@ -87,7 +87,7 @@ func parseJump(name string) (Target, error) {
 	text := strings.TrimSuffix(strings.TrimPrefix(name, "ssh://"), "/")
 	target, err := ParseTarget(text)
 	if err != nil {
-		return Target{}, fmt.Errorf("%w: ProxyJump: %s", ErrConfig, err)
+		return Target{}, fmt.Errorf("%w: ProxyJump: %w", ErrConfig, err)
 	}
 	return target, nil
 }

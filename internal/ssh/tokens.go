@@ -12,14 +12,14 @@ import (
 // tokens are what the % signs of ssh_config(5) stand for.
 type tokens map[byte]string
 
-func (cfg Config) tokensFor(original string, target Target, hostKeyAlias string) tokens {
+func (c Config) tokensFor(original string, target Target, hostKeyAlias string) tokens {
 	machine, _ := os.Hostname()
 	short, _, _ := strings.Cut(machine, ".")
 	if hostKeyAlias == "" {
 		hostKeyAlias = original
 	}
 	return tokens{
-		'%': "%", 'd': cfg.Home, 'h': target.Address(), 'n': original, 'p': strconv.Itoa(int(target.Port)),
+		'%': "%", 'd': c.Home, 'h': target.Address(), 'n': original, 'p': strconv.Itoa(int(target.Port)),
 		'r': target.User, 'u': localUser(), 'i': strconv.Itoa(os.Getuid()), 'l': machine, 'L': short, 'k': hostKeyAlias,
 	}
 }
@@ -47,7 +47,7 @@ func (t tokens) expand(text, allowed string) (string, error) {
 
 // expandEnvironment puts in ${NAME}; a variable that is not set is an error, as
 // with ssh.
-func (cfg Config) expandEnvironment(text string) (string, error) {
+func (c Config) expandEnvironment(text string) (string, error) {
 	var b strings.Builder
 	for {
 		before, rest, found := strings.Cut(text, "${")
@@ -59,7 +59,7 @@ func (cfg Config) expandEnvironment(text string) (string, error) {
 		if !closed {
 			return "", fmt.Errorf("%q lacks a }", text)
 		}
-		value := cfg.environment(name)
+		value := c.environment(name)
 		if value == "" {
 			return "", fmt.Errorf("the environment variable %s is not set", name)
 		}
@@ -68,22 +68,22 @@ func (cfg Config) expandEnvironment(text string) (string, error) {
 	}
 }
 
-func (cfg Config) environment(name string) string {
-	if cfg.Getenv == nil {
+func (c Config) environment(name string) string {
+	if c.Getenv == nil {
 		return ""
 	}
-	return cfg.Getenv(name)
+	return c.Getenv(name)
 }
 
 // homePath makes a file name absolute as ssh does it: ~ is the home folder, and
 // other relative names are relative to the folder one stands in.
-func (cfg Config) homePath(name string) (string, error) {
+func (c Config) homePath(name string) (string, error) {
 	rest, ok := strings.CutPrefix(name, "~")
 	switch {
 	case !ok:
 		return filepath.Abs(name)
 	case rest == "" || rest[0] == '/':
-		return filepath.Join(cfg.Home, rest), nil
+		return filepath.Join(c.Home, rest), nil
 	}
 	account, inside, _ := strings.Cut(rest, "/")
 	found, err := user.Lookup(account)

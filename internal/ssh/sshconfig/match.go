@@ -35,7 +35,7 @@ func (c *criteria) argument() (string, error) {
 // only if all before it hold, as ssh does it.
 func (r *reader) match(args []string) (bool, error) {
 	if len(args) == 0 {
-		return false, errors.New("Match needs a criterion")
+		return false, errors.New("a Match line needs a criterion")
 	}
 	if len(args) == 1 && strings.EqualFold(args[0], "all") {
 		return true, nil

@@ -172,7 +172,7 @@ func (r *reader) line(line string, depth int) error {
 
 func (r *reader) startHost(args []string) error {
 	if len(args) == 0 {
-		return errors.New("Host needs a pattern")
+		return errors.New("a Host line needs a pattern")
 	}
 	r.active = MatchList(args, r.query.Host)
 	return nil
@@ -188,7 +188,7 @@ func (r *reader) startMatch(args []string) error {
 // with them.
 func (r *reader) include(names []string, depth int) error {
 	if depth >= maxIncludeDepth {
-		return errors.New("Include goes too deep, or in a circle")
+		return errors.New("the Include lines go too deep, or in a circle")
 	}
 	where := r.where
 	for _, name := range names {
