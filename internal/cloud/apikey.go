@@ -90,18 +90,26 @@ func (s *Service) principal(ctx context.Context, key *APIKey) (Principal, error)
 	if err != nil {
 		return Principal{}, err
 	}
-	if now := s.now(); now.Sub(key.LastUsedAt) >= lastUsedPrecision {
-		err := s.store.Update(ctx, func(w Writer) error { return w.TouchAPIKey(ctx, key.ID, now) })
-		if err != nil {
-			return Principal{}, err
-		}
-	}
+	s.recordUse(ctx, key)
 	return Principal{
 		AccountID:     key.AccountID,
 		KeyID:         key.ID,
 		OwnerID:       key.Owner,
 		Administrator: slices.Contains(key.Groups, account.AdministratorsGroup),
 	}, nil
+}
+
+// recordUse notes that a key is in use. It is a note and no more: with a full
+// disk, what needs no writing still works.
+func (s *Service) recordUse(ctx context.Context, key *APIKey) {
+	now := s.now()
+	if now.Sub(key.LastUsedAt) < lastUsedPrecision {
+		return
+	}
+	err := s.store.Update(ctx, func(w Writer) error { return w.TouchAPIKey(ctx, key.ID, now) })
+	if err != nil {
+		s.log.WarnContext(ctx, "cannot record the use of an API key", "key", key.ID, "error", err)
+	}
 }
 
 // IssueAPIKey makes a key for whoever has the service's data at hand, in the

@@ -98,14 +98,18 @@ func (h *house) wait(passed time.Duration) {
 	h.clock = h.clock.Add(passed)
 }
 
-// recordingStore remembers audit records, or fails to write them.
+// recordingStore remembers audit records, or fails to write.
 type recordingStore struct {
 	cloud.Store
-	audit     []*cloud.AuditRecord
-	auditFail error
+	audit      []*cloud.AuditRecord
+	auditFail  error
+	updateFail error // of everything
 }
 
 func (s *recordingStore) Update(ctx context.Context, change func(cloud.Writer) error) error {
+	if s.updateFail != nil {
+		return s.updateFail
+	}
 	return s.Store.Update(ctx, func(w cloud.Writer) error { return change(recordingWriter{w, s}) })
 }
 
