@@ -51,8 +51,7 @@ lint: .cache/bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## formatting, vet, stat
 format: .cache/bin/gofumpt-$(GOFUMPT_VERSION) ## format the code the way lint wants it
 	@.cache/bin/gofumpt-$(GOFUMPT_VERSION) -w bench cmd e2e internal interop scripts *.go
 
-race: ## the packages' tests under the race detector
-	@sh scripts/install-test-needs.sh race
+race: needs ## the packages' tests under the race detector
 	@CGO_ENABLED=1 sh scripts/test.sh -race -tags "$$(sh scripts/openssl-tag.sh)" ./internal/... ./scripts/...
 
 fuzz: ## run every fuzz target for FUZZTIME each

@@ -1,5 +1,5 @@
 #!/bin/sh
-# install-test-needs.sh test|race|interop: other people's programs the tests work with.
+# install-test-needs.sh test|interop: other people's programs the tests work with.
 # On Debian as root it installs what is missing; elsewhere it says what is
 # missing and stops.
 set -eu
@@ -21,18 +21,13 @@ cc gcc
 pkg-config pkg-config
 libssl-dev libssl-dev
 python3 python3-minimal' ;;
-race) wanted='
-cc gcc
-pkg-config pkg-config
-libssl-dev libssl-dev
-openssl openssl' ;;
 interop) wanted='
 python3 python3-minimal
 python3-venv python3-venv
 node nodejs
 npm npm' ;;
 *)
-    echo "usage: install-test-needs.sh test|race|interop" >&2
+    echo "usage: install-test-needs.sh test|interop" >&2
     exit 2 ;;
 esac
 
