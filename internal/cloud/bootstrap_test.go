@@ -3,6 +3,8 @@ package cloud_test
 import (
 	"crypto/x509"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -297,4 +299,39 @@ func TestAnExpiredDeviceCertificateIsRefused(t *testing.T) {
 	h.wait(6 * 365 * 24 * time.Hour)
 	h.wantUnrecognized("the expired certificate", own)
 	h.device(certificate, device.DeviceID) // and gets a new one
+}
+
+func TestMadeUpDeviceIDsDoNotFillTheEvents(t *testing.T) {
+	h := newHouseWith(t, cloud.Limits{DevicesPerCertificate: 1})
+	_, certificate := h.certificate("a")
+	h.device(certificate, "")
+	for digit := range 10 {
+		madeUp := strings.Repeat(strconv.Itoa(digit), 32)
+		_, err := h.Bootstrap(h.ctx, h.request(certificate, madeUp))
+		wantError(t, "a device too many", err, cloud.ErrLimit)
+		if got := h.events(madeUp); len(got) != 0 {
+			t.Errorf("a device that never was has the events %v", got)
+		}
+	}
+	if got := h.events(""); len(got) != 1 {
+		t.Errorf("ten refusals at once made the events %v", got)
+	}
+}
+
+func TestOldEventsAreForgotten(t *testing.T) {
+	h := newHouse(t)
+	_, certificate := h.certificate("a")
+	old, _ := h.device(certificate, "")
+	h.wait(89 * 24 * time.Hour)
+	recent, _ := h.device(certificate, "")
+	h.wait(2 * 24 * time.Hour)
+	if err := h.ForgetOldEvents(h.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.events(old.DeviceID); len(got) != 0 {
+		t.Errorf("after three months there are still %v", got)
+	}
+	if got := h.events(recent.DeviceID); len(got) == 0 {
+		t.Error("events of two days ago are gone")
+	}
 }

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -107,11 +108,19 @@ func (s *Service) setState(device *Device, state DeviceState, kind EventType) *D
 const refusalPeriod = 10 * time.Minute
 
 // recordRefusal records that a bootstrap with a known certificate was refused.
+// A device id nobody has is left out: whoever makes up ids could fill the
+// store with refusals that all look different.
 func (s *Service) recordRefusal(ctx context.Context, certificate *TrustedCertificate, request BootstrapRequest, refusal *Refusal) error {
+	deviceID := request.DeviceID
+	if _, err := s.store.Device(ctx, deviceID); errors.Is(err, ErrNotFound) {
+		deviceID = ""
+	} else if err != nil {
+		return err
+	}
 	event := &DeviceEvent{
 		ID:          s.ids.New(),
 		AccountID:   certificate.AccountID,
-		DeviceID:    request.DeviceID,
+		DeviceID:    deviceID,
 		Type:        EventBootstrapRefused,
 		Description: refusal.Message,
 		Data:        map[string]string{"certificate_id": certificate.ID, "remote_address": request.RemoteAddr},
@@ -130,4 +139,19 @@ func (s *Service) recordRefusal(ctx context.Context, certificate *TrustedCertifi
 		return fmt.Errorf("cannot record a refused bootstrap: %w", err)
 	}
 	return nil
+}
+
+// eventRetention is how long device events are kept.
+const eventRetention = 90 * 24 * time.Hour
+
+// ForgetOldEvents deletes the device events that are older than is kept.
+func (s *Service) ForgetOldEvents(ctx context.Context) error {
+	before := s.now().Add(-eventRetention)
+	return s.store.Update(ctx, func(w Writer) error {
+		count, err := w.DeleteEvents(ctx, before)
+		if count > 0 {
+			s.log.InfoContext(ctx, "forgot old device events", "count", count)
+		}
+		return err
+	})
 }

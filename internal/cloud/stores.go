@@ -160,6 +160,8 @@ type EventReader interface {
 // EventWriter writes device events.
 type EventWriter interface {
 	InsertEvent(ctx context.Context, event *DeviceEvent) error
+	// DeleteEvents forgets those before a time, and counts them.
+	DeleteEvents(ctx context.Context, before time.Time) (int, error)
 }
 
 // AuditWriter records who did what with a secret.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"mbl/internal/cloud"
 )
@@ -44,6 +45,11 @@ func (q *queries) InsertEvent(ctx context.Context, e *cloud.DeviceEvent) error {
 		e.ID, e.AccountID, e.DeviceID, string(e.Type), e.Description, e.StateChange,
 		document{e.Changes}, document{e.Data}, at(e.At))
 	return err
+}
+
+// DeleteEvents implements cloud.EventWriter.
+func (q *queries) DeleteEvents(ctx context.Context, before time.Time) (int, error) {
+	return q.exec(ctx, `DELETE FROM device_events WHERE date_time < $1`, at(before))
 }
 
 // InsertAuditRecord implements cloud.AuditWriter.

@@ -48,6 +48,25 @@ func listIsPaged(t *testing.T, f *fixture) {
 	}
 }
 
+func eventsEnd(t *testing.T, f *fixture) {
+	f.change(t, func(w cloud.Writer) error { return w.InsertEvent(f.ctx, event("a1", "f1")) })
+	for _, forget := range []struct {
+		before time.Time
+		count  int
+	}{{noon, 0}, {noon.Add(time.Second), 1}, {noon.Add(time.Hour), 0}} {
+		f.change(t, func(w cloud.Writer) error {
+			count, err := w.DeleteEvents(f.ctx, forget.before)
+			if count != forget.count {
+				t.Errorf("%d events were deleted as older than %v", count, forget.before)
+			}
+			return err
+		})
+	}
+	if _, err := f.Event(f.ctx, id("f1")); !errors.Is(err, cloud.ErrNotFound) {
+		t.Errorf("the event is still there: %v", err)
+	}
+}
+
 func listIsOfAccount(t *testing.T, f *fixture) {
 	f.change(t, func(w cloud.Writer) error { return w.InsertAccount(f.ctx, account("a2")) })
 	f.insertDevices(t, device("a1", "d1"), device("a2", "d2"))

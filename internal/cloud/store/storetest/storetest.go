@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) cloud.Store) {
 		{"a device's standing follows every change", standingFollowsEveryChange},
 		{"a list is read page by page, in both directions", listIsPaged},
 		{"a list shows one account", listIsOfAccount},
+		{"old events are deleted", eventsEnd},
 		{"conditions choose devices", conditionsChooseDevices},
 		{"conditions choose certificates", conditionsChooseCertificates},
 		{"an unknown field is an error", unknownFieldFails},
