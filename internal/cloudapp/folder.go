@@ -132,6 +132,9 @@ func (f folder) rememberHosts(wanted string) ([]string, error) {
 		return nil, failure("cannot read the host names: %w", err)
 	}
 	known := strings.Fields(string(text))
+	if err == nil && len(known) == 0 && wanted == "" {
+		return nil, failure("%s is empty: it held the name devices reach this service by; give it again with --host", f.hosts())
+	}
 	if wanted == "" && len(known) > 0 {
 		return known, nil
 	}
