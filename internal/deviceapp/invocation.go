@@ -64,8 +64,12 @@ func parse(name string, args []string) (invocation, error) {
 	asked := map[action]*bool{
 		actionProvision:    flags.Bool("provision", false, ""),
 		actionPelionStatus: flags.Bool("get-pelion-status", false, ""),
-		actionHelp:         flags.BoolP("help", "h", false, ""),
-		actionVersion:      flags.BoolP("version", "V", false, ""),
+	}
+	if name == utilName {
+		asked[actionHelp] = flags.Bool("help", false, "")
+	} else {
+		asked[actionHelp] = flags.BoolP("help", "h", false, "")
+		asked[actionVersion] = flags.BoolP("version", "V", false, "")
 	}
 	if err := flags.Parse(args); err != nil {
 		return invocation{}, err

@@ -200,6 +200,8 @@ func TestWrongUseShowsTheUsage(t *testing.T) {
 		{"pelion-provisioning-util", []string{"check-server"}, 2},
 		{"mbl-device", []string{"run", "--server", "coaps://localhost:1"}, 2},
 		{"pelion-provisioning-util", []string{"--help"}, 0},
+		{"pelion-provisioning-util", []string{"-h"}, 2}, // the original knows no short forms
+		{"pelion-provisioning-util", []string{"--version"}, 2},
 		{"mbl-device", nil, 2},
 		{"mbl-device", []string{"run", "status"}, 2},
 		{"mbl-device", []string{"--kcm-item-store"}, 2},

@@ -18,7 +18,8 @@ mbl_say_folder() {
 mbl_say_util() {
 	[ -x "$util" ] || return 0
 	mbl_say util there
-	mbl_say version "$("$util" --version 2>/dev/null </dev/null | head -n 1)"
+	# The util itself knows no --version, neither ours nor the original.
+	mbl_say version "$(mbl-device --version 2>/dev/null </dev/null | head -n 1)"
 	reason=$("$util" --get-pelion-status 2>&1 >/dev/null </dev/null)
 	mbl_say provisioned $? "$reason"
 }

@@ -68,9 +68,9 @@ func program(t *testing.T, path, lines string) {
 
 func TestADeviceAnswersAllQuestions(t *testing.T) {
 	shells(t, func(t *testing.T, device localShell, place layout) {
-		program(t, place.util, `case $1 in --version) echo "mbl-device v1" ;; *) echo asking; echo "Item does not exist:x" >&2; exit 1 ;; esac`)
+		program(t, place.util, `case $1 in --get-pelion-status) echo asking; echo "Item does not exist:x" >&2; exit 1 ;; *) exit 2 ;; esac`)
 		program(t, filepath.Join(device.path, "mbl-device"),
-			`case $1 in status) printf '{\n"provisioned":true}\n' ;; *) echo '{"server":"'"${3#--server=}"'","reachable":true}' ;; esac`)
+			`case $1 in --version) echo "mbl-device v1" ;; status) printf '{\n"provisioned":true}\n' ;; *) echo '{"server":"'"${3#--server=}"'","reachable":true}' ;; esac`)
 		said, err := ask(t.Context(), device, place, "coaps://server.example:5684")
 		if err != nil {
 			t.Fatal(err)
