@@ -32,6 +32,7 @@ func deviceRules() []rule {
 		{provision.ErrNoSpace, failure, "", "make some room there, and run the command again"},
 		{provision.ErrWrite, failure, "", "it has to be writable for the account that logs in"},
 		{provision.ErrStopped, failure, "", "run the command again"},
+		{provision.ErrHangs, failure, "", "look what hangs there with `mbl-cli shell`, or start the device anew; the credentials may still lie in /scratch/provisioning-certs"},
 		{provision.ErrToolFailed, failure, "", "the device keeps what it had before, or less; `mbl-cli get-pelion-status` shows what it says of itself"},
 		{provision.ErrNotConfigured, failure, "", "`mbl-cli provision-pelion` provisions it"},
 		{provision.ErrNoAnswer, failure, "", "the account on the device needs a POSIX shell; -v shows more"},

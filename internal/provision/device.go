@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"mbl/internal/credential"
 	"mbl/internal/ssh"
@@ -15,6 +16,9 @@ import (
 // maxOutput is how much of each stream of a device is read, in bytes. Tools
 // print a few lines.
 const maxOutput = 1 << 20
+
+// grace is how much longer we wait for a device than it lets itself take.
+const grace = 15 * time.Second
 
 // Device is the connection to a device.
 type Device interface {
@@ -61,12 +65,12 @@ func Send(ctx context.Context, device Device, variables []credential.Variable) (
 
 // Ask asks a device for its state and changes nothing.
 func Ask(ctx context.Context, device Device) (*Answer, error) {
-	return ask(ctx, device, deviceLayout)
+	return ask(ctx, device, deviceLayout.asked())
 }
 
 func send(ctx context.Context, device Device, place layout, variables []credential.Variable) (*Answer, error) {
 	mark := newMark()
-	stdout, stderr, err := runScript(ctx, device, mark, provisionScript(place, mark, variables))
+	stdout, stderr, err := runScript(ctx, device, place, mark, provisionScript(place, mark, variables))
 	answer := newAnswer(stdout, stderr)
 	answer.Tidied = stdout.tidy == "gone"
 	if err == nil {
@@ -80,7 +84,7 @@ func send(ctx context.Context, device Device, place layout, variables []credenti
 
 func ask(ctx context.Context, device Device, place layout) (*Answer, error) {
 	mark := newMark()
-	stdout, stderr, err := runScript(ctx, device, mark, statusScript(place, mark))
+	stdout, stderr, err := runScript(ctx, device, place, mark, statusScript(place, mark))
 	if err == nil {
 		err = statusError(stdout, stderr)
 	}
@@ -90,8 +94,8 @@ func ask(ctx context.Context, device Device, place layout) (*Answer, error) {
 // askState asks mbl-device alone, which is quick; nil if there is none that
 // answers.
 func askState(ctx context.Context, device Device) *State {
-	mark := newMark()
-	stdout, stderr, err := runScript(ctx, device, mark, stateScript(deviceLayout, mark))
+	place, mark := deviceLayout.asked(), newMark()
+	stdout, stderr, err := runScript(ctx, device, place, mark, stateScript(place, mark))
 	if err != nil {
 		return nil
 	}
@@ -105,9 +109,16 @@ func newMark() string {
 	return "mbl-" + hex.EncodeToString(random)
 }
 
-func runScript(ctx context.Context, device Device, mark, text string) (stdout, stderr frames, err error) {
+// runScript has a device do a script. A device stops by itself what takes too
+// long; one that does not, or never stops printing, is left after grace more.
+func runScript(ctx context.Context, device Device, place layout, mark, text string) (stdout, stderr frames, err error) {
 	var out, problems cappedBuffer
-	_, err = device.Run(ctx, ssh.Command{Line: "sh", Stdin: strings.NewReader(text), Stdout: &out, Stderr: &problems})
+	limited, cancel := context.WithTimeout(ctx, place.patience+grace)
+	defer cancel()
+	_, err = device.Run(limited, ssh.Command{Line: "sh", Stdin: strings.NewReader(text), Stdout: &out, Stderr: &problems})
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		err = ErrHangs
+	}
 	return parseFrames(out.String(), mark), parseFrames(problems.String(), mark), err
 }
 

@@ -33,6 +33,7 @@ var (
 	ErrNoSpace       = errors.New("no space is left on the device's /scratch")
 	ErrWrite         = errors.New("the device cannot write to /scratch/provisioning-certs")
 	ErrStopped       = errors.New("the device was told to stop, or took too long")
+	ErrHangs         = errors.New("the device neither finished nor gave up in time")
 	ErrToolFailed    = errors.New("pelion-provisioning-util did not accept the credentials")
 	ErrNotConfigured = errors.New("the device is not configured correctly")
 	ErrNoAnswer      = errors.New("the device gave no intelligible answer")

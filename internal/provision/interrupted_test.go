@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mbl/internal/ssh"
@@ -226,6 +227,34 @@ func TestAFolderThatCannotBeDeletedIsSaid(t *testing.T) {
 		answer, err := send(t.Context(), shell, b.place, someVariables)
 		if !errors.Is(err, ErrSecretsLeft) || !errors.Is(err, ErrWrite) || answer.Tidied {
 			t.Errorf("err = %v, the answer is %+v", err, answer)
+		}
+	})
+}
+
+// talker is a device that prints without end and never gives up.
+type talker struct{}
+
+func (talker) Run(ctx context.Context, command ssh.Command) (int, error) {
+	for ctx.Err() == nil {
+		if _, err := command.Stdout.Write(make([]byte, 1<<10)); err != nil {
+			return 0, err
+		}
+		time.Sleep(time.Second)
+	}
+	return 0, ctx.Err()
+}
+
+func TestADeviceThatNeverStopsPrintingIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		_, err := Ask(t.Context(), talker{})
+		if !errors.Is(err, ErrHangs) || time.Since(start) > 2*time.Minute {
+			t.Errorf("asked: %v after %v", err, time.Since(start))
+		}
+		start = time.Now()
+		_, err = Send(t.Context(), talker{}, someVariables)
+		if !errors.Is(err, ErrHangs) || time.Since(start) > 10*time.Minute {
+			t.Errorf("sent: %v after %v", err, time.Since(start))
 		}
 	})
 }

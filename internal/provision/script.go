@@ -17,13 +17,19 @@ var deviceFunctions string
 type layout struct {
 	credentials string        // folder the util reads, made and removed by us
 	util        string        // pelion-provisioning-util
-	patience    time.Duration // how long the device lets the whole take
+	patience    time.Duration // how long the device lets the whole take; we wait a little longer
 }
 
 var deviceLayout = layout{
 	credentials: "/scratch/provisioning-certs",
 	util:        "/opt/arm/pelion-provisioning-util",
 	patience:    5 * time.Minute,
+}
+
+// asked is the layout for questions, which are answered at once.
+func (l layout) asked() layout {
+	l.patience = time.Minute
+	return l
 }
 
 // provisionScript is fed to `sh` on the device. mark frames what is ours in
