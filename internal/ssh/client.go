@@ -35,6 +35,10 @@ type Command struct {
 func newClient(conn *ssh.Client, target Target, keepAlive time.Duration) *Client {
 	c := &Client{conn: conn, target: target, done: make(chan struct{})}
 	go c.watch(keepAlive)
+	go func() {
+		_ = conn.Wait() // how it ended is told by whatever was going on
+		c.Close()
+	}()
 	return c
 }
 
@@ -92,7 +96,7 @@ func (c *Client) Run(ctx context.Context, cmd Command) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	session, err := c.conn.NewSession()
+	session, err := c.newSession(ctx)
 	if err != nil {
 		return 0, c.startError(ctx, err)
 	}
@@ -112,6 +116,28 @@ func (c *Client) Run(ctx context.Context, cmd Command) (int, error) {
 	}
 	startInput()
 	return streams.wait(ctx)
+}
+
+// newSession opens a session. The library waits for ever for one that it asks
+// for in the moment the connection ends.
+func (c *Client) newSession(ctx context.Context) (*ssh.Session, error) {
+	type opening struct {
+		session *ssh.Session
+		err     error
+	}
+	opened := make(chan opening, 1)
+	go func() {
+		session, err := c.conn.NewSession()
+		opened <- opening{session, err}
+	}()
+	select {
+	case o := <-opened:
+		return o.session, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-c.done:
+		return nil, io.ErrUnexpectedEOF
+	}
 }
 
 // hangUpWith ends a command and its connection when ctx ends before the

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -169,6 +170,23 @@ func TestADroppedConnectionIsNoExitStatus(t *testing.T) {
 	}
 	if _, err := client.Run(t.Context(), ssh.Command{Line: "y"}); !errors.Is(err, ssh.ErrDropped) {
 		t.Errorf("afterwards: err = %v", err)
+	}
+}
+
+func TestACommandAskedForAsTheConnectionEndsDoesNotWaitForEver(t *testing.T) {
+	for range 20 {
+		server, client := connect(t, func(string, io.Reader, io.Writer, io.Writer) uint32 { return 0 })
+		var commands sync.WaitGroup
+		for range 20 {
+			commands.Go(func() {
+				for err := error(nil); err == nil; {
+					_, err = client.Run(t.Context(), ssh.Command{Line: "x"})
+				}
+			})
+		}
+		server.DropAll()
+		commands.Wait()
+		client.Close()
 	}
 }
 

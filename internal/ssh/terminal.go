@@ -28,7 +28,7 @@ type Terminal struct {
 // exit status, as Run does. The terminal's owner has made it raw: keys such as
 // Ctrl-C go to the device.
 func (c *Client) Interact(ctx context.Context, terminal Terminal) (int, error) {
-	session, err := c.conn.NewSession()
+	session, err := c.newSession(ctx)
 	if err != nil {
 		return 0, c.startError(ctx, err)
 	}
