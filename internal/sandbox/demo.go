@@ -141,6 +141,10 @@ func demoScript(url, key string) []step {
 			why:  "The device connects by itself. Until it does, ask again.",
 			args: []string{"device", "list"}, until: registeredState,
 		},
+		{
+			why:  "Both sides agree, and the service has learnt the device's name.",
+			args: []string{"get-pelion-status"}, device: true,
+		},
 	}
 }
 
