@@ -24,7 +24,12 @@ A file gets its name only once it is whole and compared with its source. When a
 copy breaks off, what there is of a large file stays beside its place as
 .NAME.part; the same command goes on from there. Permissions are kept. In
 folders, links are copied as links; those that lead out of the folder, and what
-is neither file nor folder, are left out and listed.`
+is neither file nor folder, are left out and listed.
+
+Where the device has neither SFTP nor a shell for the account, its scp is used.
+It cannot do all of this: a file on the device is written under its own name at
+once, sizes are compared instead of contents, a copy that broke off begins anew,
+links are followed on the way here and left out on the way there.`
 
 // progressInterval is how often the bar is drawn.
 const progressInterval = 100 * time.Millisecond
@@ -99,6 +104,10 @@ func counted(n int, noun string) string {
 
 // copyFailed says what is left of a copy that broke off.
 func (a *app) copyFailed(ctx context.Context, err error) error {
+	var half *transfer.HalfError
+	if errors.As(err, &half) {
+		return a.copyTornOff(ctx, err, half)
+	}
 	var part *transfer.PartError
 	if !errors.As(err, &part) {
 		return err
@@ -110,6 +119,17 @@ func (a *app) copyFailed(ctx context.Context, err error) error {
 	}
 	told := a.explain(ctx, err)
 	return usererr.New(told.Code, "%s", told.Message).WithHint("%s", kept).Because(err)
+}
+
+// copyTornOff says that a file on a device that has only scp was not finished.
+func (a *app) copyTornOff(ctx context.Context, err error, half *transfer.HalfError) error {
+	torn := fmt.Sprintf("%q on the device may be half-written, because scp cannot write it under another name first; copy it again", half.Name)
+	if ctx.Err() != nil {
+		fmt.Fprintf(a.sys.Err, "mbl-cli: %s\n", oneLine(torn))
+		return err
+	}
+	told := a.explain(ctx, err)
+	return usererr.New(told.Code, "%s", told.Message).WithHint("%s", torn).Because(err)
 }
 
 // copyRules say what a person is told about a copy that failed. The file and
@@ -126,6 +146,7 @@ func copyRules() []rule {
 		{transfer.ErrReadOnly, failure, "", "copy to a place that can be written, or mount it so that it can"},
 		{transfer.ErrChanged, failure, "", "copy it again when nothing writes to it"},
 		{transfer.ErrDiffers, failure, "", "nothing was kept; run the command again"},
+		{transfer.ErrLineEnd, failure, "", "give the file another name"},
 		{transfer.ErrNotRegular, failure, "", "only files and folders can be copied"},
 	}
 }

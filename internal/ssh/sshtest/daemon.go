@@ -82,6 +82,19 @@ func dropbear(t testing.TB, mounts ...string) *Daemon {
 	return d
 }
 
+// OnlyCommand makes the daemon run a script for whatever the client asks for,
+// which the script finds in $SSH_ORIGINAL_COMMAND.
+func (d *Daemon) OnlyCommand(t testing.TB, script string) {
+	t.Helper()
+	file := filepath.Join(d.dir, "only")
+	write(t, file, script)
+	public, err := os.ReadFile(d.ClientKeyFile + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(d.dir, ".ssh", "authorized_keys"), fmt.Sprintf("command=\"sh %s\" %s", file, public))
+}
+
 // Program finds a program that a test needs. A missing one fails the test.
 func Program(t testing.TB, name, debianPackage string) string {
 	t.Helper()

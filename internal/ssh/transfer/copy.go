@@ -26,6 +26,9 @@ type copier struct {
 	move func(ctx context.Context, it item, part string, at int64) error
 	opts Options
 
+	inPlace      bool // files are written under their own names (wholeWriter)
+	lengthsKnown bool // a file that says it is empty comes empty
+
 	noSums       bool
 	sumsKnown    bool
 	arrived      []arrival // whole, but not checked and without their names
@@ -101,7 +104,7 @@ func (c *copier) links(ctx context.Context, links []item) error {
 	for _, it := range links {
 		err := c.to.symlink(ctx, it.target, it.to)
 		switch {
-		case unsupported(err):
+		case unsupported(err), errors.Is(err, errNoLinks):
 			c.result.Skipped = append(c.result.Skipped, Skipped{it.from, reasonNoLinks})
 		case err != nil:
 			return c.atTo(it.to, err)
@@ -129,6 +132,9 @@ func (c *copier) files(ctx context.Context, todo []item) error {
 
 // file copies one file under its part's name.
 func (c *copier) file(ctx context.Context, it item) error {
+	if c.inPlace {
+		return c.fileInPlace(ctx, it)
+	}
 	part := partOf(c.to, it.to)
 	at, err := c.leftOver(ctx, it, part)
 	if err != nil {
@@ -198,7 +204,7 @@ func (c *copier) unfinished(ctx context.Context, it item, part string, err error
 // brokenOff gives the whole files that have arrived their names, if it still
 // can.
 func (c *copier) brokenOff(ctx context.Context, err error) error {
-	if len(c.arrived) == 0 {
+	if len(c.arrived) == 0 || c.inPlace {
 		return err
 	}
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*ctrlCGrace)
@@ -235,7 +241,7 @@ func (c *copier) settle(ctx context.Context) error {
 	}
 	for len(c.arrived) > 0 {
 		a := c.arrived[0]
-		if err := c.to.rename(ctx, a.part, a.to); err != nil {
+		if err := c.rename(ctx, a); err != nil {
 			return c.atTo(a.to, err)
 		}
 		c.result.Files++
@@ -246,19 +252,30 @@ func (c *copier) settle(ctx context.Context) error {
 	return nil
 }
 
+// rename gives an arrived file its name, if it has another.
+func (c *copier) rename(ctx context.Context, a arrival) error {
+	if c.inPlace {
+		return nil
+	}
+	return c.to.rename(ctx, a.part, a.to)
+}
+
 func (c *copier) checkSize(ctx context.Context, a arrival) error {
+	if c.inPlace {
+		return nil // the device has agreed to the length before and after
+	}
 	found, err := c.to.stat(ctx, a.part)
 	if err != nil {
 		return c.atTo(a.part, err)
 	}
-	if found.size != a.size && !endless(a.item) {
+	if found.size != a.size && !c.endless(a.item) {
 		return c.atFrom(a.from, ErrChanged)
 	}
 	return nil
 }
 
 // endless tells whether a file may be longer than it says, as those in /proc.
-func endless(it item) bool { return it.size == 0 }
+func (c *copier) endless(it item) bool { return it.size == 0 && !c.lengthsKnown }
 
 // differing are the numbers of the arrived files that are not like their
 // sources.
@@ -276,7 +293,7 @@ func (c *copier) differing(ctx context.Context) ([]int, error) {
 	}
 	var differ []int
 	for i := range want {
-		if want[i] != have[i] && !endless(c.arrived[i].item) {
+		if want[i] != have[i] && !c.endless(c.arrived[i].item) {
 			differ = append(differ, i)
 		}
 	}
@@ -346,6 +363,9 @@ func (c *copier) receive(ctx context.Context, it item, f *os.File, at int64) err
 	holes := newHoleWriter(f, at)
 	var written error
 	sink := countedWriter(ctx, keepError(holes, &written), c.tell)
+	if !c.endless(it) {
+		sink = atMost(sink, it.size-at)
+	}
 	err := c.far.read(ctx, it.from, at, sink)
 	// What has arrived keeps its place even if the rest is missing.
 	kept := holes.finish()
@@ -378,8 +398,12 @@ func (c *copier) upload(ctx context.Context, it item, part string, at int64) err
 
 func (c *copier) send(ctx context.Context, it item, f *os.File, part string, at int64) error {
 	mode := it.mode.Perm() | 0o600 // it may have to be opened several times
+	far, ok := c.far.(appender)
+	if !ok {
+		return errors.ErrUnsupported
+	}
 	write := func(at int64, r io.Reader) error {
-		return c.far.write(ctx, part, at, mode, counted(stoppable(ctx, r), c.tell))
+		return far.write(ctx, part, at, mode, counted(stoppable(ctx, r), c.tell))
 	}
 	end := int64(-1)
 	for _, data := range after(extents(f, it.size), at) {

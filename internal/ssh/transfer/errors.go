@@ -20,11 +20,26 @@ var (
 	ErrNoSpace    = errors.New("no space left")
 	ErrDiffers    = errors.New("the copy differs from its source")
 	ErrChanged    = errors.New("the file changed while it was copied")
+	ErrLineEnd    = errors.New("the device has only scp, which cannot carry a name with a line end")
 	ErrName       = errors.New("the device names a file in a way that cannot be kept here")
 )
 
 // errNoSums: there is no way to compute a checksum on that side.
 var errNoSums = errors.New("no SHA-256 checksums there")
+
+// errNoLinks: links cannot be made on that side.
+var errNoLinks = errors.New("no links there")
+
+// HalfError is a copy that broke off while a file was written under its own
+// name, because the device has no way to write it under another first.
+type HalfError struct {
+	Name string // on the device; it may be half-written
+	Err  error
+}
+
+func (e *HalfError) Error() string { return e.Err.Error() }
+
+func (e *HalfError) Unwrap() error { return e.Err }
 
 // PartError is a copy that broke off in the middle of a file and left what it
 // had; the same copy takes it up again.

@@ -38,12 +38,26 @@ type files interface {
 type device interface {
 	files
 
-	// way names the protocol, for people: sftp, shell.
+	// way names the protocol, for people: sftp, shell, scp.
 	way() string
 	// read writes the file's bytes from an offset on to w.
 	read(ctx context.Context, name string, from int64, w io.Writer) error
+	io.Closer
+}
+
+// appender is a device whose files can be written piece by piece, and renamed.
+type appender interface {
 	// write makes the file at bytes long, cut off or with a hole at its end,
 	// and appends all of r. A new file has the mode.
 	write(ctx context.Context, name string, at int64, mode fs.FileMode, r io.Reader) error
-	io.Closer
+}
+
+// wholeWriter is a device where a file can only be written in one go under its
+// own name.
+type wholeWriter interface {
+	// writeWhole writes size bytes of r. The error is a HalfError once the file
+	// may have been changed.
+	writeWhole(ctx context.Context, name string, mode fs.FileMode, size int64, r io.Reader) error
+	// carries is the error if no file of that name can be carried.
+	carries(name string) error
 }

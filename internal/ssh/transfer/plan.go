@@ -42,6 +42,7 @@ const (
 type sides struct {
 	from, to files
 	toDevice bool
+	carries  func(name string) error // nil: every name can be carried
 }
 
 func (s sides) atFrom(name string, err error) error { return &FileError{!s.toDevice, name, err} }
@@ -148,12 +149,22 @@ func (p *planner) folder(ctx context.Context, it item, inside string) error {
 		if !plainName(e.name) {
 			return p.atFrom(it.from, fmt.Errorf("%w: %q", ErrName, e.name))
 		}
+		if err := p.carried(e.name); err != nil {
+			return p.atFrom(it.from, err)
+		}
 		below := item{e, p.from.join(it.from, e.name), p.to.join(it.to, e.name)}
 		if err := p.below(ctx, below, inside); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (p *planner) carried(name string) error {
+	if p.carries == nil {
+		return nil
+	}
+	return p.carries(name)
 }
 
 func (p *planner) below(ctx context.Context, it item, inside string) error {

@@ -24,7 +24,10 @@ type sftpDevice struct {
 	stream io.Closer
 }
 
-var _ device = (*sftpDevice)(nil)
+var (
+	_ device   = (*sftpDevice)(nil)
+	_ appender = (*sftpDevice)(nil)
+)
 
 // openSFTP starts SFTP. Where the server has none the error is
 // ssh.ErrNoSubsystem; one that is announced and does not run counts as none.

@@ -22,7 +22,10 @@ type shellDevice struct {
 	talk *conversation
 }
 
-var _ device = (*shellDevice)(nil)
+var (
+	_ device   = (*shellDevice)(nil)
+	_ appender = (*shellDevice)(nil)
+)
 
 // openShell makes sure that there is a shell.
 func openShell(ctx context.Context, conn *ssh.Client) (*shellDevice, error) {
@@ -65,7 +68,11 @@ func (d *shellDevice) run(ctx context.Context, script string, stdin io.Reader, s
 // shellError understands what the tools say of a failed system call; the
 // words are those of the C library, in every one of them.
 func shellError(exit int, said string) error {
-	cause := fmt.Errorf("exit status %d: %s", exit, strings.TrimSpace(said))
+	return saidError(said, fmt.Errorf("exit status %d: %s", exit, strings.TrimSpace(said)))
+}
+
+// saidError gives a cause this package's name by the words it was told in.
+func saidError(said string, cause error) error {
 	for _, known := range []struct {
 		text string
 		name error

@@ -44,6 +44,18 @@ func countedWriter(ctx context.Context, w io.Writer, tell func(n int64)) io.Writ
 	})
 }
 
+// atMost is a writer that refuses more bytes than were told of: whoever sends
+// could go on for ever.
+func atMost(w io.Writer, most int64) io.Writer {
+	return writeFunc(func(p []byte) (int, error) {
+		if int64(len(p)) > most {
+			return 0, ErrChanged
+		}
+		most -= int64(len(p))
+		return w.Write(p)
+	})
+}
+
 // keepError is a writer whose first error is kept aside: a library that copies
 // does not tell which side it came from.
 func keepError(w io.Writer, first *error) io.Writer {

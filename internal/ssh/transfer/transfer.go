@@ -36,7 +36,7 @@ type Result struct {
 	Bytes    int64     `json:"bytes"`         // of all the files
 	Resumed  int64     `json:"resumed_bytes"` // of these, what an earlier copy had left
 	Skipped  []Skipped `json:"skipped"`
-	Protocol string    `json:"protocol"` // sftp or shell
+	Protocol string    `json:"protocol"` // sftp, shell or scp
 	Checked  string    `json:"checked"`  // what was compared: sha256, or size where there were no checksums
 }
 
@@ -52,6 +52,7 @@ func Get(ctx context.Context, conn *ssh.Client, src, dst string, opts Options) (
 	return run(ctx, conn, opts, func(far device) *copier {
 		c := &copier{sides: sides{from: far, to: local{}}}
 		c.move = c.download
+		_, c.lengthsKnown = far.(wholeWriter)
 		return c
 	}, fromHome(src), dst)
 }
@@ -62,6 +63,9 @@ func Put(ctx context.Context, conn *ssh.Client, src, dst string, opts Options) (
 	return run(ctx, conn, opts, func(far device) *copier {
 		c := &copier{sides: sides{from: local{}, to: far, toDevice: true}}
 		c.move = c.upload
+		if whole, ok := far.(wholeWriter); ok {
+			c.move, c.inPlace, c.carries = c.uploadWhole(whole), true, whole.carries
+		}
 		return c
 	}, src, fromHome(dst))
 }
@@ -101,12 +105,32 @@ func closeUnless(ended <-chan struct{}, conn *ssh.Client) {
 func open(ctx context.Context, conn *ssh.Client) (device, error) {
 	far, err := openSFTP(ctx, conn)
 	if errors.Is(err, ssh.ErrNoSubsystem) {
-		return openShell(ctx, conn)
+		return openWithoutSFTP(ctx, conn)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return far, nil
+}
+
+// openWithoutSFTP tries scp only where it would fail otherwise.
+func openWithoutSFTP(ctx context.Context, conn *ssh.Client) (device, error) {
+	far, err := openShell(ctx, conn)
+	if err == nil {
+		return far, nil
+	}
+	if !errors.Is(err, ssh.ErrExec) {
+		return nil, err
+	}
+	last, noSCP := openSCP(ctx, conn)
+	switch {
+	case noSCP == nil:
+		return last, nil
+	case errors.Is(noSCP, ssh.ErrExec):
+		return nil, err // the shell's words tell more
+	default:
+		return nil, noSCP
+	}
 }
 
 // fromHome reads ~ and ~/… : both SFTP and a shell begin in the home folder.

@@ -175,7 +175,7 @@ func TestWhereACopyGoes(t *testing.T) {
 		{src: "file", dst: "pipe", err: transfer.ErrInTheWay},
 		{src: "pipe", dst: "new", err: transfer.ErrNotRegular},
 	}
-	eachWay(t, func(t *testing.T, _ string, device *sshtest.Daemon) {
+	test := func(t *testing.T, device *sshtest.Daemon) {
 		client := login(t, device, "")
 		for direction, run := range map[string]func(context.Context, *ssh.Client, string, string, transfer.Options) (transfer.Result, error){
 			"put": transfer.Put, "get": transfer.Get,
@@ -206,7 +206,9 @@ func TestWhereACopyGoes(t *testing.T) {
 				}
 			}
 		}
-	})
+	}
+	eachWay(t, func(t *testing.T, _ string, device *sshtest.Daemon) { test(t, device) })
+	t.Run("scp", func(t *testing.T) { test(t, scpDevices()["dropbear"](t)) })
 }
 
 // random makes a file that cannot be guessed.
