@@ -17,7 +17,7 @@ import (
 //
 //   - There is no way to give a file another name. So a file is written under
 //     its own name at once, and one that breaks off is there half-written;
-//     HalfError says so. Until it is whole nobody else may run it.
+//     HalfError says so. Its times are new, as with every other way.
 //   - There are no checksums; sizes are compared. Nothing is taken up again.
 //   - Links are followed when they are read, and cannot be made.
 //   - A name with a line end cannot be carried.

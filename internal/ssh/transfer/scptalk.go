@@ -107,7 +107,7 @@ func (t *scpTalk) why(err error) error {
 func (t *scpTalk) finish() error {
 	_ = t.input.Close()
 	if r, err := readRecord(t.output); err == nil {
-		return errors.Join(complaintOf(r), t.hangUp())
+		return complaintOf(r)
 	}
 	<-t.ended
 	if t.err != nil {
@@ -128,7 +128,7 @@ func complaintOf(r record) error {
 }
 
 // hangUp ends scp, whatever it does: politely first.
-func (t *scpTalk) hangUp() error {
+func (t *scpTalk) hangUp() {
 	_ = t.input.Close()
 	go func() { _, _ = io.Copy(io.Discard, io.LimitReader(t.raw, longestRecord)); _ = t.raw.Close() }()
 	select {
@@ -136,7 +136,6 @@ func (t *scpTalk) hangUp() error {
 	case <-time.After(ctrlCGrace):
 		_ = t.raw.CloseWithError(errRecord) // its next output ends the session
 	}
-	return nil
 }
 
 // complained gives what scp says of a file, "scp: NAME: REASON", this

@@ -73,17 +73,18 @@ func shellError(exit int, said string) error {
 
 // saidError gives a cause this package's name by the words it was told in.
 func saidError(said string, cause error) error {
+	said = strings.ToLower(said)
 	for _, known := range []struct {
 		text string
 		name error
 	}{
-		{"No space left", ErrNoSpace},
+		{"no space left", ErrNoSpace},
 		{"quota exceeded", ErrNoSpace},
-		{"Read-only file system", ErrReadOnly},
-		{"ermission denied", ErrDenied},
+		{"read-only file system", ErrReadOnly},
+		{"permission denied", ErrDenied},
 		{"not permitted", ErrDenied},
-		{"No such file", fs.ErrNotExist},
-		{"File exists", fs.ErrExist},
+		{"no such file", fs.ErrNotExist},
+		{"file exists", fs.ErrExist},
 		{"ot a directory", ErrNoFolder},
 		{"s a directory", ErrInTheWay},
 	} {
