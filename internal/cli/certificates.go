@@ -16,6 +16,8 @@ import (
 )
 
 const (
+	kindOneDevice = "device" // certificate of one device alone
+
 	devicesPerCertificate = 100 // that the service allows
 	countsAtOnce          = 4
 )
@@ -24,7 +26,7 @@ const (
 // from what the service and the team store know of it.
 type certificateRow struct {
 	Name        string     `json:"name"`
-	Kind        string     `json:"kind"`                  // developer, update; bootstrap or lwm2m for other CAs in the service
+	Kind        string     `json:"kind"`                  // developer, update; device for one device's own; bootstrap or lwm2m for other CAs in the service
 	ID          string     `json:"id,omitempty"`          // in the service
 	Service     bool       `json:"service"`               // the service has it
 	TeamStore   bool       `json:"team_store"`            // the team store has it
@@ -36,6 +38,10 @@ type certificateRow struct {
 	DeviceLimit int        `json:"device_limit,omitempty"`
 	Fingerprint string     `json:"fingerprint,omitempty"` // SHA-256 of the certificate, hex
 	Problem     string     `json:"problem,omitempty"`
+
+	// Only of the certificate of one device.
+	EndpointName string `json:"endpoint_name,omitempty"`
+	DeveloperID  string `json:"developer_certificate_id,omitempty"` // of the developer certificate above it
 }
 
 func (r certificateRow) key() string { return r.Kind + "\x00" + r.Name }
@@ -89,8 +95,11 @@ func countCertificateDevices(ctx context.Context, client *cloudapi.Client, rows 
 
 func serviceRow(cert cloudapi.TrustedCertificate) certificateRow {
 	row := certificateRow{Name: cert.Name, Kind: cert.Service, ID: cert.ID, Service: true, Status: cert.Status}
-	if cert.Developer() {
+	switch {
+	case cert.Developer():
 		row.Kind = string(credstore.KindDeveloper)
+	case cert.OfOneDevice():
+		row.Kind, row.EndpointName, row.DeveloperID = kindOneDevice, cert.EndpointName, cert.DeveloperCertificateID
 	}
 	der, err := pki.DecodeCertificatePEM([]byte(cert.Certificate))
 	if err != nil {

@@ -42,6 +42,8 @@ func deviceRules() []rule {
 		{provision.ErrNoUpdate, failure, "", "`mbl-cli create-update-certificate` makes one; an update_default_resources.c can be given by its path, such as ./update_default_resources.c"},
 		{provision.ErrOneName, usage, "", "give each a name of its own"},
 		{provision.ErrOtherUpdate, failure, "", "choose another name, or give the file's path in place of the name"},
+		{provision.ErrCannotSign, failure, "", "mbl-cloud can; without --per-device the devices share the developer certificate"},
+		{provision.ErrOtherDeveloper, failure, "", "its devices' certificates are signed by the service it came from: --api-url names another"},
 		{provision.ErrFile, failure, "", "it is the update_default_resources.c that manifest-tool or manifest-dev-tool made"},
 	}
 }

@@ -22,8 +22,11 @@ const deleteCertificateExamples = `  mbl-cli delete-certificate my-devices
 
 const deleteCertificateLong = `Delete a developer certificate from the service and from the team store.
 
-Devices that were provisioned with it stay registered, but cannot be
-bootstrapped again. Other certificates are never deleted by this command.`
+Devices that were provisioned with it cannot be bootstrapped again; mbl-cloud
+cuts them off at once. Those with a certificate of their own under it are cut
+off, too. NAME may be one device's own certificate (list-certificates,
+device show): then that device alone is cut off. Other certificates are never
+deleted by this command.`
 
 type deleteCertificateOptions struct{ yes, local, dryRun bool }
 
@@ -52,6 +55,15 @@ type doomed struct {
 	id      string   // in the service; empty if it is not there
 	inStore bool     // in the team store
 	devices []string // that came with it, as far as the service says
+
+	ofOneDevice bool // the certificate is one device's own
+}
+
+func (d doomed) what() string {
+	if d.ofOneDevice {
+		return "certificate of one device"
+	}
+	return "developer certificate"
 }
 
 func (d doomed) places() string {
@@ -124,8 +136,8 @@ func (d *doomed) findInService(ctx context.Context, client *cloudapi.Client) err
 		case err != nil:
 			return err
 		case cert.Name != d.name:
-		case cert.Developer():
-			d.id = cert.ID
+		case cert.Developer(), cert.OfOneDevice():
+			d.id, d.ofOneDevice = cert.ID, cert.OfOneDevice()
 		default:
 			other = true
 		}
@@ -137,15 +149,34 @@ func (d *doomed) findInService(ctx context.Context, client *cloudapi.Client) err
 	if d.id == "" {
 		return nil
 	}
-	return d.findDevices(ctx, client)
+	if err := d.findDevices(ctx, client, d.id); err != nil {
+		return err
+	}
+	return d.findDevicesBelow(ctx, client)
 }
 
-func (d *doomed) findDevices(ctx context.Context, client *cloudapi.Client) error {
-	for device, err := range client.Devices(ctx, cloudapi.DevicesOf(d.id)) {
+// findDevicesBelow finds the devices with a certificate of their own under it.
+func (d *doomed) findDevicesBelow(ctx context.Context, client *cloudapi.Client) error {
+	for cert, err := range client.TrustedCertificates(ctx, nil) {
+		if err != nil {
+			return err
+		}
+		if cert.DeveloperCertificateID != d.id {
+			continue
+		}
+		if err := d.findDevices(ctx, client, cert.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *doomed) findDevices(ctx context.Context, client *cloudapi.Client, certificateID string) error {
+	for device, err := range client.Devices(ctx, cloudapi.DevicesOf(certificateID)) {
 		if err != nil {
 			return fmt.Errorf("cannot tell which devices depend on %q: %w", d.name, err)
 		}
-		if device.CAID == d.id {
+		if device.CAID == certificateID {
 			d.devices = append(d.devices, deviceLabel(device))
 		}
 	}
@@ -161,7 +192,7 @@ func (a *app) allowDeletion(ctx context.Context, cert doomed, yes bool) error {
 	if !a.interactive() {
 		return usererr.Usage("deleting %q needs --yes where nobody can be asked", cert.name)
 	}
-	sure, err := a.confirm(ctx, fmt.Sprintf("Delete the developer certificate %s (%s)?", cert.name, cert.places()))
+	sure, err := a.confirm(ctx, fmt.Sprintf("Delete the %s %s (%s)?", cert.what(), cert.name, cert.places()))
 	if err != nil {
 		return err
 	}
@@ -212,7 +243,7 @@ type deletedCertificate struct {
 func (a *app) printDeleted(cert doomed, dryRun bool) error {
 	deleted := deletedCertificate{cert.name, cert.id != "", cert.inStore, append([]string{}, cert.devices...), dryRun}
 	return a.print(deleted, func(w io.Writer) {
-		fmt.Fprintf(w, "%s the developer certificate %s (%s).\n", didOrWould(dryRun, "Deleted", "Would delete"), cert.name, cert.places())
+		fmt.Fprintf(w, "%s the %s %s (%s).\n", didOrWould(dryRun, "Deleted", "Would delete"), cert.what(), cert.name, cert.places())
 	})
 }
 

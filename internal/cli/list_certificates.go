@@ -23,6 +23,9 @@ An exclamation mark stands behind the end of those that end within 90 days or
 have ended. DEVICES are those that came with a developer certificate, of the
 100 that one is good for.
 
+Those of kind device belong to one device each (provision-pelion --per-device);
+the remark names it.
+
 --accept-changed takes a certificate that somebody else has changed in the team
 store as it is now; without that it is not used.`
 
@@ -159,6 +162,9 @@ func remark(row certificateRow) string {
 	}
 	if row.Expires != nil && row.Expiry != expiryValid {
 		remarks = append(remarks, ending(*row.Expires, time.Now()))
+	}
+	if row.Kind == kindOneDevice {
+		remarks = append(remarks, "of "+oneLine(row.EndpointName))
 	}
 	if row.Service && row.Status != "" && row.Status != "ACTIVE" {
 		remarks = append(remarks, oneLine(strings.ToLower(row.Status)))

@@ -48,6 +48,10 @@ type fleetDevice struct {
 	Hint       string      `json:"hint,omitempty"`
 	DeviceID   string      `json:"device_id,omitempty"`
 	DeviceName string      `json:"device_name,omitempty"`
+
+	// With --per-device, of the device's own certificate.
+	EndpointName  string `json:"endpoint_name,omitempty"`
+	CertificateID string `json:"certificate_id,omitempty"`
 }
 
 func (a *app) provisionFleet(ctx context.Context, plan provision.Plan, opts provisionOptions) error {
@@ -112,7 +116,7 @@ func (f *fleet) job(device int, again bool) provision.Job {
 			return client, nil
 		},
 		Progress: func(step provision.Step) {
-			f.say(device, map[provision.Step]string{provision.StepContact: "connecting", provision.StepSend: "provisioning"}[step])
+			f.say(device, map[provision.Step]string{provision.StepContact: "connecting", provision.StepSign: "having its certificate signed", provision.StepSend: "provisioning"}[step])
 		},
 	}
 }
@@ -161,10 +165,15 @@ func (d fleetDevice) line(m member) string {
 
 func newProvisionedFleet(plan provision.Plan, results []*provision.Result, devices []fleetDevice) provisionedFleet {
 	report := provisionedFleet{Certificate: plan.Certificate, UpdateCertificate: plan.Update, Devices: devices}
-	for _, result := range results {
-		if result != nil && result.EndpointName != "" {
-			report.CertificateSource = result.Source
-			report.EndpointName, report.AccountID = result.EndpointName, result.AccountID
+	for i, result := range results {
+		if result == nil || result.EndpointName == "" {
+			continue
+		}
+		report.CertificateSource, report.AccountID = result.Source, result.AccountID
+		if plan.PerDevice {
+			devices[i].EndpointName, devices[i].CertificateID = result.EndpointName, result.OwnID
+		} else {
+			report.EndpointName = result.EndpointName
 		}
 	}
 	for _, device := range devices {

@@ -19,6 +19,7 @@ const provisionPelionExamples = `  mbl-cli provision-pelion my-devices my-update
   mbl-cli provision-pelion my-devices ./update_default_resources.c
   mbl-cli -a 192.0.2.7 provision-pelion my-devices my-updates -p ./update_default_resources.c
   mbl-cli provision-pelion my-devices my-updates --all
+  mbl-cli provision-pelion my-devices my-updates --all --per-device
   mbl-cli -o json provision-pelion my-devices my-updates --from boards.txt`
 
 const provisionPelionLong = `Give a device what it needs to connect to Device Management.
@@ -31,6 +32,11 @@ with / in it, or one that ends in .c).
 Everything is checked before anything is created or sent. On the device the
 private key lies in a file only while it is taken in.
 
+With --per-device nothing is shared: a key is made for each device, which only
+that device gets, and the service signs a certificate for it under CERT-NAME.
+list-certificates shows it; delete-certificate cuts off that device alone. The
+original service cannot do that; mbl-cloud can.
+
 Many devices (--address more than once, --all, --from) are provisioned side by
 side; one that fails stops no other. Devices that have the developer certificate
 already are left alone, so the same command again does only what is left;
@@ -39,6 +45,7 @@ already are left alone, so the same command again does only what is left;
 type provisionOptions struct {
 	create     bool
 	updateFile string
+	perDevice  bool
 	again      bool
 	fleet      fleetOptions
 }
@@ -53,7 +60,7 @@ func newProvisionPelionCommand(a *app) *cobra.Command {
 		Args:              takes("CERT-NAME", "UPDATE-CERT"),
 		ValidArgsFunction: a.completeProvisioning,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan := provision.Plan{Certificate: args[0], Create: opts.create, Update: args[1], UpdateFile: opts.updateFile}
+			plan := provision.Plan{Certificate: args[0], Create: opts.create, Update: args[1], UpdateFile: opts.updateFile, PerDevice: opts.perDevice}
 			if a.isFleet(opts.fleet) {
 				return a.provisionFleet(cmd.Context(), plan, opts)
 			}
@@ -62,6 +69,7 @@ func newProvisionPelionCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&opts.create, "create-dev-cert", "c", false, "create the developer certificate in the service")
 	cmd.Flags().StringVarP(&opts.updateFile, "parse-update-cert", "p", "", "put the update_default_resources.c `FILE` into the team store as UPDATE-CERT first")
+	cmd.Flags().BoolVar(&opts.perDevice, "per-device", false, "give each device a key and certificate of its own")
 	cmd.Flags().BoolVar(&opts.again, "again", false, "of many devices, provision also those that have the certificate")
 	addFleetFlags(cmd, &opts.fleet)
 	return cmd
@@ -128,6 +136,8 @@ func (a *app) provisioningProgress(step provision.Step, plan provision.Plan, tar
 		a.progress("Connecting to %s.", target)
 	case provision.StepCreate:
 		a.progress("Creating the developer certificate %s in the service.", plan.Certificate)
+	case provision.StepSign:
+		a.progress("Having the device's own certificate signed by the service.")
 	case provision.StepSend:
 		a.progress("Provisioning the device.")
 	}
@@ -141,6 +151,7 @@ type provisioned struct {
 	UpdateCertificate string           `json:"update_certificate"`
 	EndpointName      string           `json:"endpoint_name"`
 	AccountID         string           `json:"account_id"`
+	CertificateID     string           `json:"certificate_id,omitempty"` // of the device's own certificate (--per-device)
 	Provisioned       bool             `json:"provisioned"`
 	DeviceID          string           `json:"device_id,omitempty"` // only of a device that has registered before
 	DeviceName        string           `json:"device_name,omitempty"`
@@ -156,6 +167,7 @@ func newProvisioned(plan provision.Plan, target ssh.Target, result *provision.Re
 		UpdateCertificate: plan.Update,
 		EndpointName:      result.EndpointName,
 		AccountID:         result.AccountID,
+		CertificateID:     result.OwnID,
 		Provisioned:       true,
 		DeviceName:        result.Named,
 		ProvisionOutput:   result.Answer.Provision.Stdout,
@@ -172,6 +184,9 @@ func (a *app) printProvisioned(done provisioned) error {
 		fmt.Fprint(w, deviceText(done.ProvisionOutput))
 		fmt.Fprint(w, deviceText(done.StatusOutput))
 		fmt.Fprintf(w, "Provisioned %s with %s and %s.\n", done.Device, done.Certificate, done.UpdateCertificate)
+		if done.CertificateID != "" {
+			fmt.Fprintf(w, "Its own certificate is %s.\n", oneLine(done.CertificateID))
+		}
 	})
 }
 

@@ -22,6 +22,7 @@ const (
 	BootstrapAuthority AuthorityName = "bootstrap"
 	LwM2MAuthority     AuthorityName = "lwm2m"
 	HTTPSAuthority     AuthorityName = "https"
+	IdentityAuthority  AuthorityName = "identities" // of the certificates by which single devices bootstrap
 )
 
 // AuthorityRecord is an authority at rest.
@@ -51,6 +52,7 @@ var commonNames = map[AuthorityName]string{
 	BootstrapAuthority: "mbl-cloud bootstrap CA",
 	LwM2MAuthority:     "mbl-cloud LwM2M CA",
 	HTTPSAuthority:     "mbl-cloud HTTPS CA",
+	IdentityAuthority:  "mbl-cloud device identity CA",
 }
 
 // prepareAuthorities makes those that are missing and opens all of them.

@@ -78,7 +78,7 @@ type BootstrapGrant struct {
 }
 
 // RecognizeBootstrap tells whether a peer may bootstrap: its certificate is,
-// byte for byte, an active developer certificate. It is made for the
+// byte for byte, an active developer certificate or one device's own. It is made for the
 // handshake, so that strangers get no further. It returns ErrUnauthorized for
 // every other certificate.
 func (s *Service) RecognizeBootstrap(ctx context.Context, certificate *x509.Certificate) error {
@@ -89,13 +89,16 @@ func (s *Service) RecognizeBootstrap(ctx context.Context, certificate *x509.Cert
 func (s *Service) bootstrapCertificate(ctx context.Context, presented *x509.Certificate) (*TrustedCertificate, error) {
 	certificate, err := s.store.CertificateByFingerprint(ctx, fingerprint(presented.Raw))
 	if errors.Is(err, ErrNotFound) {
-		return nil, Refuse(ErrUnauthorized, "the certificate is not a developer certificate of this service")
+		return nil, Refuse(ErrUnauthorized, "the certificate is not a bootstrap certificate of this service")
 	}
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkDeveloperAbove(ctx, certificate); err != nil {
+		return nil, err
+	}
 	if !certificate.Active || certificate.Service != BootstrapService || !certificate.ValidAt(s.now()) {
-		return nil, Refuse(ErrUnauthorized, "the developer certificate is not active or not valid")
+		return nil, Refuse(ErrUnauthorized, "the bootstrap certificate is not active or not valid")
 	}
 	return certificate, nil
 }
@@ -138,7 +141,7 @@ func (s *Service) admit(ctx context.Context, certificate *TrustedCertificate, re
 		return "", err
 	}
 	if known == nil {
-		return s.ids.New(), s.checkDeviceLimit(ctx, s.store, certificate.ID)
+		return s.ids.New(), s.checkDeviceLimit(ctx, s.store, certificate)
 	}
 	if s.connections.Alive(ctx, known.ID) {
 		return "", Refuse(ErrForbidden, "the device is connected now; another may not take its identity")
@@ -146,10 +149,20 @@ func (s *Service) admit(ctx context.Context, certificate *TrustedCertificate, re
 	return known.ID, nil
 }
 
-// knownDevice finds the device that calls itself id. It returns nil if there
+// knownDevice finds the device a request is from, nil if it is a new one. The
+// only device of a certificate need not say who it is.
+func (s *Service) knownDevice(ctx context.Context, certificate *TrustedCertificate, id string) (*Device, error) {
+	device, err := s.claimedDevice(ctx, certificate, id)
+	if device != nil || err != nil || !certificate.OfOneDevice() {
+		return device, err
+	}
+	return holder(ctx, s.store, certificate)
+}
+
+// claimedDevice finds the device that calls itself id. It returns nil if there
 // is none, or none any more: its entry or its developer certificate was
 // deleted, and it starts over.
-func (s *Service) knownDevice(ctx context.Context, certificate *TrustedCertificate, id string) (*Device, error) {
+func (s *Service) claimedDevice(ctx context.Context, certificate *TrustedCertificate, id string) (*Device, error) {
 	if id == "" {
 		return nil, nil
 	}
@@ -160,7 +173,7 @@ func (s *Service) knownDevice(ctx context.Context, certificate *TrustedCertifica
 	if err != nil {
 		return nil, err
 	}
-	if device.CertificateID == certificate.ID {
+	if device.CertificateID == certificate.ID || holds(device, certificate) {
 		return device, nil
 	}
 	_, err = s.store.Certificate(ctx, device.CertificateID)
@@ -173,12 +186,15 @@ func (s *Service) knownDevice(ctx context.Context, certificate *TrustedCertifica
 	return nil, Refuse(ErrForbidden, "the device came with another certificate")
 }
 
-func (s *Service) checkDeviceLimit(ctx context.Context, r Reader, certificateID string) error {
+func (s *Service) checkDeviceLimit(ctx context.Context, r Reader, certificate *TrustedCertificate) error {
+	if certificate.OfOneDevice() {
+		return checkVacant(ctx, r, certificate)
+	}
 	limit := s.limits.DevicesPerCertificate
 	if limit == 0 {
 		return nil
 	}
-	count, err := r.CountDevices(ctx, certificateID)
+	count, err := r.CountDevices(ctx, certificate.ID)
 	if err != nil {
 		return err
 	}
@@ -265,7 +281,11 @@ func (s *Service) putInForce(ctx context.Context, w Writer, grant *BootstrapGran
 	device.BootstrappedAt = event.At
 	device.BootstrapExpiresAt = certificate.NotAfter
 	device.ConnectorExpiresAt = issued.NotAfter
+	device.CertificateID, device.IssuerFingerprint = certificate.ID, certificate.Fingerprint
 	if err := save(ctx, device); err != nil {
+		return err
+	}
+	if err := s.dropReplaced(ctx, w, certificate); err != nil {
 		return err
 	}
 	if err := w.DeleteRegistration(ctx, device.ID); err != nil {
@@ -286,20 +306,18 @@ func (s *Service) takeSlot(ctx context.Context, w Writer, certificate *TrustedCe
 	if !errors.Is(err, ErrNotFound) {
 		return device, w.UpdateDevice, err
 	}
-	if err := s.checkDeviceLimit(ctx, w, certificate.ID); err != nil {
+	if err := s.checkDeviceLimit(ctx, w, certificate); err != nil {
 		return nil, nil, err
 	}
 	now := s.now()
 	device = &Device{
-		ID:                issued.DeviceID,
-		AccountID:         certificate.AccountID,
-		EndpointName:      certificate.EndpointName,
-		Name:              issued.DeviceID,
-		ExecutionMode:     certificate.ExecutionMode,
-		CertificateID:     certificate.ID,
-		IssuerFingerprint: certificate.Fingerprint,
-		CreatedAt:         now,
-		UpdatedAt:         now,
+		ID:            issued.DeviceID,
+		AccountID:     certificate.AccountID,
+		EndpointName:  certificate.EndpointName,
+		Name:          issued.DeviceID,
+		ExecutionMode: certificate.ExecutionMode,
+		CreatedAt:     now,
+		UpdatedAt:     now,
 	}
 	return device, w.InsertDevice, nil
 }

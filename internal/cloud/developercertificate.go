@@ -132,7 +132,7 @@ func (s *Service) DeveloperCertificate(ctx context.Context, who Principal, id st
 	if err != nil {
 		return nil, err
 	}
-	if certificate.ExecutionMode != DeveloperMode {
+	if certificate.ExecutionMode != DeveloperMode || certificate.OfOneDevice() {
 		return nil, ErrNotFound
 	}
 	record := s.auditRecord(who, "read developer private key", id)

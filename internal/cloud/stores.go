@@ -87,6 +87,7 @@ type CertificateReader interface {
 	// Certificates lists an account's certificates by the fields of
 	// CertificateFields and by "validity", the end of their validity.
 	Certificates(ctx context.Context, accountID string, query Query) (Page[*TrustedCertificate], error)
+	// CountCertificates counts those that are not one device's own.
 	CountCertificates(ctx context.Context, accountID string) (int, error)
 }
 

@@ -13,8 +13,9 @@ const BootstrapService = "bootstrap"
 // of the devices that came with one.
 const DeveloperMode = 1
 
-// TrustedCertificate is a certificate by which devices may bootstrap. So far
-// all of them are developer certificates, which also have a private key.
+// TrustedCertificate is a certificate by which devices may bootstrap: a
+// developer certificate, which also has a private key, or the certificate of
+// one device, which hangs under a developer certificate.
 type TrustedCertificate struct {
 	ID             string
 	AccountID      string
@@ -31,12 +32,19 @@ type TrustedCertificate struct {
 	Issuer         string // RFC 4514
 	NotBefore      time.Time
 	NotAfter       time.Time
-	EndpointName   string // CN of a developer certificate
-	SealedKey      []byte // PKCS#8, sealed
+	EndpointName   string // CN
+	SealedKey      []byte // PKCS#8, sealed; nil for one device's
 	Version        int64
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
+
+	// DeveloperCertificateID is the certificate that one device's hangs under;
+	// empty for all others.
+	DeveloperCertificateID string
 }
+
+// OfOneDevice tells whether only one device has the certificate.
+func (c *TrustedCertificate) OfOneDevice() bool { return c.DeveloperCertificateID != "" }
 
 // ValidAt tells whether the certificate is within its validity.
 func (c *TrustedCertificate) ValidAt(at time.Time) bool {
@@ -56,6 +64,9 @@ func CertificateFields() Fields {
 		"subject":               {Kind: Text, Operators: []Operator{Like}},
 		"valid":                 {Kind: Boolean, Operators: []Operator{Equal}},
 		"expire":                {Kind: Integer, Operators: []Operator{Equal}},
+
+		"endpoint_name":            {Kind: Text, Operators: []Operator{Equal}},
+		"developer_certificate_id": {Kind: ID, Operators: []Operator{Equal}},
 	}
 }
 
@@ -114,22 +125,28 @@ func ownCertificate(ctx context.Context, r Reader, who Principal, id string) (*T
 	return certificate, nil
 }
 
-// DeleteTrustedCertificate deletes a certificate. Its devices stay in the
+// DeleteTrustedCertificate deletes a certificate, and with a developer
+// certificate those of single devices under it. The devices stay in the
 // directory, but lose their LwM2M certificates, registrations and sessions.
 func (s *Service) DeleteTrustedCertificate(ctx context.Context, who Principal, id string) error {
 	var cut []*Device
 	err := s.store.Update(ctx, func(w Writer) error {
-		if _, err := ownCertificate(ctx, w, who, id); err != nil {
+		certificate, err := ownCertificate(ctx, w, who, id)
+		if err != nil {
 			return err
 		}
-		if err := w.RevokeCertificatesUnder(ctx, id, s.now()); err != nil {
+		doomed, err := certificatesThatGoWith(ctx, w, certificate)
+		if err != nil {
 			return err
 		}
-		var err error
-		if cut, err = s.cutOffDevices(ctx, w, who.AccountID, id); err != nil {
-			return err
+		for _, certificate := range doomed {
+			devices, err := s.revokeCertificate(ctx, w, certificate)
+			if err != nil {
+				return err
+			}
+			cut = append(cut, devices...)
 		}
-		return w.DeleteCertificate(ctx, id)
+		return nil
 	})
 	if err != nil {
 		return err
@@ -138,6 +155,19 @@ func (s *Service) DeleteTrustedCertificate(ctx context.Context, who Principal, i
 		s.connections.Disconnect(device.ID)
 	}
 	return nil
+}
+
+// revokeCertificate deletes one certificate and cuts off its devices, which it
+// returns.
+func (s *Service) revokeCertificate(ctx context.Context, w Writer, certificate *TrustedCertificate) ([]*Device, error) {
+	if err := w.RevokeCertificatesUnder(ctx, certificate.ID, s.now()); err != nil {
+		return nil, err
+	}
+	cut, err := s.cutOffDevices(ctx, w, certificate.AccountID, certificate.ID)
+	if err != nil {
+		return nil, err
+	}
+	return cut, w.DeleteCertificate(ctx, certificate.ID)
 }
 
 // cutOffDevices ends the registrations of the devices that came with a

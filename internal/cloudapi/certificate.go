@@ -29,12 +29,21 @@ type TrustedCertificate struct {
 	OwnerID       string `json:"owner_id"`
 	CreatedAt     Time   `json:"created_at"`
 	Validity      Time   `json:"validity"` // expires then
+
+	// Only of the certificate of one device, which our own service signs.
+	DeveloperCertificateID string `json:"developer_certificate_id"` // it hangs under this one
+	EndpointName           string `json:"endpoint_name"`
 }
 
 func (t TrustedCertificate) identity() string { return t.ID }
 
 // Developer tells whether this is a developer certificate.
-func (t TrustedCertificate) Developer() bool { return t.ExecutionMode == developerMode }
+func (t TrustedCertificate) Developer() bool {
+	return t.ExecutionMode == developerMode && !t.OfOneDevice()
+}
+
+// OfOneDevice tells whether only one device has this certificate.
+func (t TrustedCertificate) OfOneDevice() bool { return t.DeveloperCertificateID != "" }
 
 // DeveloperCertificate is what a developer's devices are provisioned with.
 type DeveloperCertificate struct {

@@ -54,7 +54,7 @@ func (w *Workstation) Resume(ctx context.Context, plan Plan) (*Batch, error) {
 	return batch, err
 }
 
-// Provision contacts a device and gives it the credentials. The first device
+// Provision contacts a device and gives it the credentials, those of the batch or its own. The first device
 // that answers makes the batch create and store what is to be created; a
 // failure of that is a CertificateError, for this device and all later ones.
 // It may be called from several goroutines.
@@ -71,11 +71,9 @@ func (b *Batch) Provision(ctx context.Context, job Job) (*Result, error) {
 	if err != nil {
 		return result, &CertificateError{err}
 	}
-	developer := b.set.developer
-	result.EndpointName, result.AccountID = developer.EndpointName, developer.AccountID
-	if !job.Again && b.has(ctx, device) {
-		result.Already = true
-		return result, nil
+	developer, err := b.credentials(ctx, device, job, result)
+	if err != nil || result.Already {
+		return result, err
 	}
 	tell(job.Progress, StepSend)
 	result.Sent = true
@@ -85,6 +83,38 @@ func (b *Batch) Provision(ctx context.Context, job Job) (*Result, error) {
 	}
 	result.Named = b.station.nameDevice(ctx, result.Answer)
 	return result, nil
+}
+
+// credentials are what the device gets. It fills in what they say of the device,
+// or that it has them already.
+func (b *Batch) credentials(ctx context.Context, device Device, job Job, result *Result) (*credential.Developer, error) {
+	if b.set.plan.PerDevice {
+		return b.ownCredentials(ctx, device, job, result)
+	}
+	developer := b.set.developer
+	result.EndpointName, result.AccountID = developer.EndpointName, developer.AccountID
+	result.Already = !job.Again && b.has(ctx, device)
+	return developer, nil
+}
+
+func (b *Batch) ownCredentials(ctx context.Context, device Device, job Job, result *Result) (own *credential.Developer, err error) {
+	state := askState(ctx, device)
+	result.AccountID = b.set.developer.AccountID
+	if !job.Again {
+		if result.Already, err = b.set.hasOwn(ctx, state); err != nil {
+			return nil, err
+		}
+	}
+	if result.Already {
+		result.EndpointName = state.EndpointName
+		return nil, nil
+	}
+	tell(job.Progress, StepSign)
+	if own, result.OwnID, err = b.set.sign(ctx, state); err != nil {
+		return nil, err
+	}
+	result.EndpointName = own.EndpointName
+	return own, nil
 }
 
 // complete does once what changes something here or in the service.

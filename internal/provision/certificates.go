@@ -25,6 +25,7 @@ type certificates struct {
 	service Service // nil unless needed
 
 	developer     *credential.Developer // nil until created
+	developerID   string                // in the service; known only if the plan needs it
 	source        Source
 	saveDeveloper bool
 
@@ -45,10 +46,17 @@ func (w *Workstation) collect(ctx context.Context, plan Plan) (*certificates, er
 	if err := set.update.Check(); err != nil {
 		return nil, fmt.Errorf("the update certificate %s: %w", plan.Update, err)
 	}
-	if plan.Create {
-		return set, w.mayCreate(ctx, set)
+	if err := w.collectOrMayCreate(ctx, set); err != nil || !plan.PerDevice {
+		return set, err
 	}
-	return set, w.collectDeveloper(ctx, set)
+	return set, w.collectSigner(ctx, set)
+}
+
+func (w *Workstation) collectOrMayCreate(ctx context.Context, set *certificates) error {
+	if set.plan.Create {
+		return w.mayCreate(ctx, set)
+	}
+	return w.collectDeveloper(ctx, set)
 }
 
 // IsFile tells whether an update certificate is meant as a file, not as a name
@@ -196,7 +204,7 @@ func (w *Workstation) findInService(ctx context.Context, set *certificates) (err
 	if err != nil {
 		return err
 	}
-	set.source, set.saveDeveloper = FromService, true
+	set.source, set.saveDeveloper, set.developerID = FromService, true, found.ID
 	return set.parse(whole)
 }
 
@@ -243,7 +251,7 @@ func (w *Workstation) create(ctx context.Context, set *certificates) error {
 	if err != nil {
 		return err
 	}
-	set.source = Created
+	set.source, set.developerID = Created, whole.ID
 	if err := set.parse(whole); err != nil {
 		return err
 	}

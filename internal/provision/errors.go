@@ -20,6 +20,11 @@ var (
 	ErrOneName = errors.New("the developer certificate and the update certificate have the same name")
 	// ErrOtherUpdate: the team store has another update certificate of this name.
 	ErrOtherUpdate = errors.New("the team store has another update certificate of this name")
+	// ErrCannotSign: the service signs no certificates of single devices.
+	ErrCannotSign = errors.New("this service cannot give each device a certificate of its own")
+	// ErrOtherDeveloper: the team store's developer certificate is not the one
+	// of that name in the service.
+	ErrOtherDeveloper = errors.New("the service does not have the team store's developer certificate")
 	// ErrFile: the file with the update certificate cannot be used.
 	ErrFile = errors.New("unusable update certificate file")
 )

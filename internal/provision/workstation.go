@@ -28,6 +28,7 @@ type Service interface {
 	DeveloperCertificate(ctx context.Context, id string) (*cloudapi.DeveloperCertificate, error)
 	Device(ctx context.Context, id string) (*cloudapi.Device, error)
 	UpdateDevice(ctx context.Context, id string, update cloudapi.DeviceUpdate) (*cloudapi.Device, error)
+	Signer
 }
 
 // Connection is a Device that is hung up at the end.
@@ -59,6 +60,7 @@ const (
 	StepFind    Step = "find"    // the certificate is looked for in the service
 	StepContact Step = "contact" // the device is logged in to
 	StepCreate  Step = "create"  // the certificate is created in the service
+	StepSign    Step = "sign"    // the device's own certificate is signed by the service
 	StepSend    Step = "send"    // the device is provisioned
 )
 
@@ -66,6 +68,7 @@ const (
 type Plan struct {
 	Certificate string // name of the developer certificate
 	Create      bool   // it is to be created in the service
+	PerDevice   bool   // each device gets a key and certificate of its own under it
 	Update      string // update certificate: a name in the team store, or a file
 	UpdateFile  string // file to put into the team store as Update; may be empty
 }
@@ -85,6 +88,7 @@ type Result struct {
 	Source       Source // empty before the certificate was found or created
 	EndpointName string
 	AccountID    string
+	OwnID        string  // of the device's own certificate in the service; empty if none was signed
 	Already      bool    // the device has these credentials already, and was left alone
 	Sent         bool    // the credentials were on their way to the device
 	Answer       *Answer // of the device; nil if nothing was sent

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,10 +13,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mbl/internal/cloudapi"
 	"mbl/internal/credential"
 	"mbl/internal/credstore"
+	"mbl/internal/pki"
 	"mbl/internal/secret"
 	"mbl/internal/ssh"
 )
@@ -50,6 +53,9 @@ func newDesk(t *testing.T) *desk {
 	}
 	d := &desk{t: t, stores: stores}
 	d.service = &fakeService{desk: d, certificates: map[string]string{}, devices: map[string]*cloudapi.Device{}}
+	if d.service.authority, err = pki.NewAuthority("identities"); err != nil {
+		t.Fatal(err)
+	}
 	d.device = &fakeDevice{desk: d}
 	d.Workstation = Workstation{Store: stores, Service: d.openService, Connect: d.connect}
 	return d
@@ -106,6 +112,39 @@ type fakeService struct {
 	otherNames   []string // of certificates that are no developer certificates
 	devices      map[string]*cloudapi.Device
 	spoil        func(source string) string
+
+	cannotSign bool
+	signed     []cloudapi.DeviceCertificateRequest
+	authority  *pki.Authority
+}
+
+func (s *fakeService) CheckDeviceCertificates(context.Context) error {
+	if s.cannotSign {
+		return &cloudapi.Error{Status: http.StatusNotFound}
+	}
+	return nil
+}
+
+func (s *fakeService) HasDeviceCertificate(_ context.Context, _, endpointName string) (bool, error) {
+	return strings.HasPrefix(endpointName, "own-"), nil
+}
+
+func (s *fakeService) SignDeviceCertificate(_ context.Context, request cloudapi.DeviceCertificateRequest) (*cloudapi.TrustedCertificate, error) {
+	s.desk.did("sign")
+	s.desk.mu.Lock()
+	defer s.desk.mu.Unlock()
+	s.signed = append(s.signed, request)
+	key, err := pki.RequestedKey(request.CertificateRequest)
+	if err != nil {
+		return nil, err
+	}
+	developer, err := credential.ParseDeveloper([]byte(vector(s.desk.t, developerVector)))
+	if err != nil {
+		return nil, err
+	}
+	name := cmp.Or(request.EndpointName, fmt.Sprintf("own-%d", len(s.signed)))
+	der, err := s.authority.IssueIdentity(developer.AccountID, name, key, time.Now(), time.Now().AddDate(10, 0, 0))
+	return &cloudapi.TrustedCertificate{ID: "id of " + name, Certificate: pki.CertificatePEM(der)}, err
 }
 
 func (s *fakeService) CreateDeveloperCertificate(_ context.Context, name, _ string) (*cloudapi.DeveloperCertificate, error) {
@@ -125,7 +164,11 @@ func (s *fakeService) DeveloperCertificateByName(_ context.Context, name string)
 	if _, ok := s.certificates[name]; !ok {
 		return nil, &cloudapi.Error{Status: http.StatusNotFound}
 	}
-	return &cloudapi.TrustedCertificate{ID: name, Name: name}, nil
+	developer, err := credential.ParseDeveloper([]byte(vector(s.desk.t, developerVector)))
+	if err != nil {
+		return nil, err
+	}
+	return &cloudapi.TrustedCertificate{ID: name, Name: name, Certificate: pki.CertificatePEM(developer.DeviceCertificate)}, nil
 }
 
 func (s *fakeService) DeveloperCertificate(_ context.Context, id string) (*cloudapi.DeveloperCertificate, error) {

@@ -53,9 +53,12 @@ func routes() []route {
 		{"POST", "/v3/developer-certificates", keyHolders, (*API).createDeveloperCertificate, "Create a developer certificate", nil, developerCertificateBody{}, http.StatusCreated, developerCertificateAnswer{}},
 		{"GET", "/v3/developer-certificates/{id}", keyHolders, (*API).developerCertificate, "Read a developer certificate with its private key", nil, nil, http.StatusOK, developerCertificateAnswer{}},
 
+		{"GET", "/v3/device-certificates", keyHolders, (*API).listIdentities, "List the bootstrap certificates of single devices", certificates, nil, http.StatusOK, listAnswer[trustedCertificateAnswer]{}},
+		{"POST", "/v3/device-certificates", keyHolders, (*API).createIdentity, "Sign the bootstrap certificate of one device; the original service has no such thing", nil, identityBody{}, http.StatusCreated, trustedCertificateAnswer{}},
+
 		{"GET", "/v3/trusted-certificates", keyHolders, (*API).listTrustedCertificates, "List trusted certificates", certificates, nil, http.StatusOK, listAnswer[trustedCertificateAnswer]{}},
 		{"GET", "/v3/trusted-certificates/{id}", keyHolders, (*API).trustedCertificate, "Read a trusted certificate", nil, nil, http.StatusOK, trustedCertificateAnswer{}},
-		{"DELETE", "/v3/trusted-certificates/{id}", keyHolders, (*API).deleteTrustedCertificate, "Delete a trusted certificate; its devices are cut off", nil, nil, http.StatusNoContent, nil},
+		{"DELETE", "/v3/trusted-certificates/{id}", keyHolders, (*API).deleteTrustedCertificate, "Delete a trusted certificate and those under it; their devices are cut off", nil, nil, http.StatusNoContent, nil},
 
 		{"GET", "/v3/server-credentials", keyHolders, (*API).serverCredentials, "Both servers' addresses and CA certificates", nil, nil, http.StatusOK, allServerCredentialsAnswer{}},
 		{"GET", "/v3/server-credentials/bootstrap", keyHolders, (*API).bootstrapCredential, "The bootstrap server's address and CA certificate", nil, nil, http.StatusOK, serverCredentialAnswer{}},

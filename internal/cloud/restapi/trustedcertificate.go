@@ -30,12 +30,16 @@ type trustedCertificateAnswer struct {
 	Validity       timestamp `json:"validity"` // when it expires
 	CreatedAt      timestamp `json:"created_at"`
 	UpdatedAt      timestamp `json:"updated_at"`
+
+	// Only of the certificates of single devices.
+	DeveloperCertificateID string `json:"developer_certificate_id,omitempty"`
+	EndpointName           string `json:"endpoint_name,omitempty"`
 }
 
 // showTrustedCertificate shows a certificate as it is at a time.
 func showTrustedCertificate(now time.Time) func(*cloud.TrustedCertificate) trustedCertificateAnswer {
 	return func(certificate *cloud.TrustedCertificate) trustedCertificateAnswer {
-		return trustedCertificateAnswer{
+		shown := trustedCertificateAnswer{
 			Object:         trustedCertificateObject,
 			ID:             certificate.ID,
 			ETag:           version(certificate.Version),
@@ -56,6 +60,10 @@ func showTrustedCertificate(now time.Time) func(*cloud.TrustedCertificate) trust
 			CreatedAt:      timestamp(certificate.CreatedAt),
 			UpdatedAt:      timestamp(certificate.UpdatedAt),
 		}
+		if certificate.OfOneDevice() {
+			shown.DeveloperCertificateID, shown.EndpointName = certificate.DeveloperCertificateID, certificate.EndpointName
+		}
+		return shown
 	}
 }
 

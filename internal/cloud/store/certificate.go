@@ -7,7 +7,8 @@ import (
 )
 
 const certificateColumns = `id, account_id, owner_id, name, description, service, execution_mode, enrollment_mode, active,
-	certificate, fingerprint, subject, issuer, not_before, not_after, endpoint_name, sealed_key, version, created_at, updated_at`
+	certificate, fingerprint, subject, issuer, not_before, not_after, endpoint_name, sealed_key, version, created_at, updated_at,
+	developer_certificate_id`
 
 var certificates = listing[*cloud.TrustedCertificate]{
 	table:   "trusted_certificates",
@@ -22,6 +23,9 @@ var certificates = listing[*cloud.TrustedCertificate]{
 		"issuer":                "issuer",
 		"subject":               "subject",
 		"validity":              "not_after",
+		"endpoint_name":         "endpoint_name",
+
+		"developer_certificate_id": "developer_certificate_id",
 	},
 	scan: scanCertificate,
 }
@@ -31,7 +35,7 @@ func scanCertificate(row scanner) (*cloud.TrustedCertificate, error) {
 	return &c, row.Scan(&c.ID, &c.AccountID, &c.OwnerID, &c.Name, &c.Description, &c.Service, &c.ExecutionMode,
 		&c.EnrollmentMode, &c.Active, &c.Certificate, &c.Fingerprint, &c.Subject, &c.Issuer,
 		instant{&c.NotBefore}, instant{&c.NotAfter}, &c.EndpointName, &c.SealedKey,
-		&c.Version, instant{&c.CreatedAt}, instant{&c.UpdatedAt})
+		&c.Version, instant{&c.CreatedAt}, instant{&c.UpdatedAt}, &c.DeveloperCertificateID)
 }
 
 // Certificate implements cloud.CertificateReader.
@@ -52,17 +56,18 @@ func (q *queries) Certificates(ctx context.Context, accountID string, query clou
 
 // CountCertificates implements cloud.CertificateReader.
 func (q *queries) CountCertificates(ctx context.Context, accountID string) (int, error) {
-	return q.count(ctx, `SELECT COUNT(*) FROM trusted_certificates WHERE account_id = $1`, accountID)
+	return q.count(ctx, `SELECT COUNT(*) FROM trusted_certificates
+		WHERE account_id = $1 AND developer_certificate_id = ''`, accountID)
 }
 
 // InsertCertificate implements cloud.CertificateWriter.
 func (q *queries) InsertCertificate(ctx context.Context, c *cloud.TrustedCertificate) error {
 	_, err := q.exec(ctx, `INSERT INTO trusted_certificates (`+certificateColumns+`) VALUES
-		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+		($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
 		c.ID, c.AccountID, c.OwnerID, c.Name, c.Description, c.Service, c.ExecutionMode,
 		c.EnrollmentMode, c.Active, c.Certificate, c.Fingerprint, c.Subject, c.Issuer,
 		at(c.NotBefore), at(c.NotAfter), c.EndpointName, c.SealedKey,
-		c.Version, at(c.CreatedAt), at(c.UpdatedAt))
+		c.Version, at(c.CreatedAt), at(c.UpdatedAt), c.DeveloperCertificateID)
 	return err
 }
 

@@ -30,10 +30,12 @@ func scanStanding(row scanner) (*cloud.Standing, error) {
 // Standing implements cloud.DeviceCertificateReader.
 func (q *queries) Standing(ctx context.Context, fingerprint string) (*cloud.Standing, error) {
 	return one(ctx, q, scanStanding, `SELECT devices.account_id, devices.id, devices.endpoint_name,
-		device_certificates.status, device_certificates.not_after, trusted_certificates.active
+		device_certificates.status, device_certificates.not_after,
+		trusted_certificates.active AND COALESCE(developer.active, TRUE)
 		FROM device_certificates
 		JOIN devices ON devices.id = device_certificates.device_id
 		JOIN trusted_certificates ON trusted_certificates.id = devices.certificate_id
+		LEFT JOIN trusted_certificates AS developer ON developer.id = trusted_certificates.developer_certificate_id
 		WHERE device_certificates.fingerprint = $1`, fingerprint)
 }
 

@@ -149,6 +149,7 @@ func (f *fixture) mustKnow(t *testing.T, field string) {
 func conditionsChooseCertificates(t *testing.T, f *fixture) {
 	first, second := certificate("a1", "c1"), certificate("a1", "c2")
 	second.Active, second.NotAfter, second.Subject = false, noon, `CN=under_score\`
+	second.DeveloperCertificateID, second.EndpointName = id("c1"), "own"
 	f.change(t, func(w cloud.Writer) error {
 		return errors.Join(w.InsertCertificate(f.ctx, first), w.InsertCertificate(f.ctx, second))
 	})
@@ -166,6 +167,9 @@ func conditionsChooseCertificates(t *testing.T, f *fixture) {
 		{"c1 c2", cloud.Condition{Field: "enrollment_mode", Operator: cloud.Equal, Values: []any{false}}},
 		{"", cloud.Condition{Field: "enrollment_mode", Operator: cloud.Equal, Values: []any{true}}},
 		{"c2", cloud.Condition{Field: "validity", Operator: cloud.LessEqual, Values: []any{noon}}},
+		{"c2", cloud.Condition{Field: "developer_certificate_id", Operator: cloud.Equal, Values: []any{id("c1")}}},
+		{"c2", cloud.Condition{Field: "developer_certificate_id", Operator: cloud.NotEqual, Values: []any{""}}},
+		{"c2", cloud.Condition{Field: "endpoint_name", Operator: cloud.Equal, Values: []any{"own"}}},
 	} {
 		page, err := f.Certificates(f.ctx, id("a1"), cloud.Query{Limit: 10, Conditions: []cloud.Condition{test.condition}})
 		var got []string
@@ -175,6 +179,9 @@ func conditionsChooseCertificates(t *testing.T, f *fixture) {
 		if err != nil || strings.Join(got, " ") != test.wanted {
 			t.Errorf("%+v chooses %q, %v", test.condition, got, err)
 		}
+	}
+	if count, err := f.CountCertificates(f.ctx, id("a1")); count != 1 || err != nil {
+		t.Errorf("%d certificates are not one device's own, %v", count, err)
 	}
 }
 

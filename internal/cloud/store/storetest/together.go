@@ -119,4 +119,12 @@ func standingFollowsEveryChange(t *testing.T, f *fixture) {
 	same(t, wanted)(f.Standing(f.ctx, "fp"))
 	f.change(t, func(w cloud.Writer) error { return w.DeleteCertificate(f.ctx, trusted.ID) })
 	missing("after the trusted certificate was deleted")
+
+	developer := certificate("a1", "c2")
+	trusted.DeveloperCertificateID, developer.Active = developer.ID, false
+	f.change(t, func(w cloud.Writer) error {
+		return errors.Join(w.InsertCertificate(f.ctx, developer), w.InsertCertificate(f.ctx, trusted))
+	})
+	wanted.TrustedCertificate = false // the one above is not active
+	same(t, wanted)(f.Standing(f.ctx, "fp"))
 }
