@@ -243,9 +243,8 @@ func TestTerminal(t *testing.T) {
 		{"root@board:~# ", "cd /tmp\r"},
 		{"root@board:/tmp# ", "if true\r"},
 		{"> ", "then echo one; echo two; fi\r"},
-		{"\r\none\r\ntwo\r\n", "sleep 1000\r"},
-		{"sleep 1000", ""},
-		{"\r\n", "\x03"},
+		{"\r\none\r\ntwo\r\n", "echo running; sleep 1000\r"},
+		{"\r\nrunning\r\n", "\x03"}, // earlier there is nothing yet to interrupt
 		{"/tmp# ", "bad (\r"},
 		{"sh: ", ""},
 		{"/tmp# ", "exit 9\r"},
