@@ -46,7 +46,7 @@ var walls = []struct {
 		"SQL has one home, so that another engine is one folder's matter",
 	},
 	{
-		[]string{"golang.org/x/crypto/ssh", "github.com/skeema/knownhosts", "github.com/kevinburke/ssh_config", "github.com/pkg/sftp"},
+		[]string{"golang.org/x/crypto/ssh", "github.com/pkg/sftp"},
 		[]string{"ssh", "sandbox"},
 		"host keys and logins are decided in one place; the sandbox is the other end",
 	},
@@ -61,7 +61,7 @@ var walls = []struct {
 		"C is spoken in one place (coap/openssl, docs/decisions/0007), and everything builds without it",
 	},
 	{
-		[]string{"github.com/pion/mdns"},
+		[]string{"github.com/miekg/dns"},
 		[]string{"discovery"},
 		"what mDNS libraries disagree about (zones, duplicates) is settled in one place",
 	},

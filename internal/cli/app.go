@@ -28,7 +28,6 @@ type globalFlags struct {
 	verbose        bool
 	quiet          bool
 	noInput        bool
-	noColor        bool
 	version        bool
 }
 

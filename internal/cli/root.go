@@ -100,7 +100,7 @@ func addGlobalFlags(root *cobra.Command, flags *globalFlags) {
 	set.BoolVarP(&flags.verbose, "verbose", "v", false, "show what is done and the causes of failures")
 	set.BoolVarP(&flags.quiet, "quiet", "q", false, "no progress, only data and errors")
 	set.BoolVar(&flags.noInput, "no-input", false, "never ask, fail instead")
-	set.BoolVar(&flags.noColor, "no-color", false, "no colours, as with NO_COLOR set")
+	set.Bool("no-color", false, "no colours; there are none, so scripts that ask for it work")
 	set.VisitAll(func(flag *pflag.Flag) { root.Flags().AddFlag(rootOnly(flag)) })
 	root.Flags().BoolVarP(&flags.version, "version", "V", false, "print the version")
 }
