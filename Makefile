@@ -3,7 +3,7 @@
 
 .POSIX:
 .SUFFIXES:
-.PHONY: help build build-device demo test test-fast needs lint format race fuzz interop bench generate fresh clean
+.PHONY: help build build-device demo test test-fast needs lint format race cross sessions fuzz interop bench generate fresh clean
 
 GO = go
 GOLANGCI_LINT_VERSION = v2.15.0
@@ -38,7 +38,7 @@ needs: ## install what the tests need (Debian, as root), else say what is missin
 test: needs ## every test; a test that could not run is listed with its reason
 	@sh scripts/test.sh ./...
 	@echo "again, with OpenSSL built in:"
-	@CGO_ENABLED=1 sh scripts/test.sh -tags openssl ./internal/coap/... ./internal/cloud/lwm2m/... ./internal/cloudapp/...
+	@CGO_ENABLED=1 sh scripts/test.sh -tags openssl ./internal/coap/... ./internal/cloud/lwm2m/... ./internal/cloudapp/... ./e2e/swarm/... ./e2e/oma/...
 
 test-fast: ## the tests of the packages alone: no programs, no network namespaces
 	@sh scripts/test.sh . ./internal/... ./cmd/... ./scripts/...
@@ -49,15 +49,22 @@ lint: .cache/bin/golangci-lint-$(GOLANGCI_LINT_VERSION) ## formatting, vet, stat
 	.cache/bin/golangci-lint-$(GOLANGCI_LINT_VERSION) run --build-tags "interop$${tag:+,$$tag}"
 
 format: .cache/bin/gofumpt-$(GOFUMPT_VERSION) ## format the code the way lint wants it
-	@.cache/bin/gofumpt-$(GOFUMPT_VERSION) -w bench cmd e2e internal interop scripts *.go
+	@.cache/bin/gofumpt-$(GOFUMPT_VERSION) -w bench cmd e2e examples internal interop scripts *.go
 
 race: needs ## the packages' tests under the race detector
 	@CGO_ENABLED=1 sh scripts/test.sh -race -tags "$$(sh scripts/openssl-tag.sh)" ./internal/... ./scripts/...
 
+cross: ## for macOS and Windows: mbl-cli builds, the whole module passes go vet
+	@sh scripts/cross.sh
+
+sessions: build ## record docs/walkthrough.md anew
+	@sh scripts/install-test-needs.sh test
+	@sh scripts/sessions.sh
+
 fuzz: ## run every fuzz target for FUZZTIME each
 	@sh scripts/fuzz.sh $(FUZZTIME)
 
-interop: build ## other people's clients against our service, checked against the published API document
+interop: build ## other people's clients, devices and servers against ours
 	@sh scripts/install-test-needs.sh interop
 	@sh interop/prepare.sh
 	@sh scripts/test.sh -tags interop ./interop/...

@@ -2,67 +2,102 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"mbl/e2e/stage"
 	"mbl/internal/cloudapi"
+	"mbl/internal/coap"
 	"mbl/internal/credential"
-	"mbl/internal/device"
 	"mbl/internal/secret"
 )
 
-// connecting holds devices that bootstrap and register against bare
-// handshakes. A device makes two handshakes, with the bootstrap server and
-// with the LwM2M server, so it is held against two of them.
-func connecting(ctx context.Context, dir string) (result, error) {
-	const rounds, devices, atOnce = 5, 150, 16
-	origin, stop, err := newDevices(ctx, dir)
+// A fleet that comes back after a power cut: many are under way at a time.
+const (
+	connectingRounds  = 7
+	connectingDevices = 256 // in a round
+	connectingAtOnce  = 64
+)
+
+// arrivals is what one round has seen, each so many a second.
+type arrivals struct{ handshakes, bootstraps, registrations, devices float64 }
+
+// connecting holds what devices do to come online against bare handshakes: a
+// bootstrap and a registration against one each, and both in a row, as a new
+// device does, against two.
+func connecting(ctx context.Context, dir string) ([]result, error) {
+	device, stop, err := newDevices(ctx, dir)
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
 	defer stop()
 	bare, err := newHandshaker(ctx)
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
 	defer bare.stop()
+	var rounds []arrivals
+	for round := range connectingRounds + 1 {
+		seen, err := connectingRound(ctx, device, bare)
+		if err != nil {
+			return nil, err
+		}
+		if round > 0 { // the first warms caches
+			rounds = append(rounds, seen)
+		}
+	}
+	handshakes := func(p arrivals) float64 { return p.handshakes }
+	return []result{
+		paceRow(rounds, "bootstraps over DTLS", "bootstraps/s", func(p arrivals) float64 { return p.bootstraps }, "handshakes/s", handshakes),
+		paceRow(rounds, "registrations over DTLS", "registrations/s", func(p arrivals) float64 { return p.registrations }, "handshakes/s", handshakes),
+		paceRow(rounds, "bootstrap + registration over DTLS", "devices/s", func(p arrivals) float64 { return p.devices },
+			"pairs of handshakes/s", func(p arrivals) float64 { return p.handshakes / 2 }),
+	}, nil
+}
 
-	var deviceRates, pairRates, ratios []float64
-	for round := range rounds + 1 {
-		pairs, err := rate(ctx, devices, atOnce, func(ctx context.Context) error {
-			return errors.Join(bare.once(ctx), bare.once(ctx))
-		})
-		if err != nil {
-			return result{}, err
+func connectingRound(ctx context.Context, device *wireDevice, bare *handshaker) (p arrivals, err error) {
+	const devices, atOnce = connectingDevices, connectingAtOnce
+	if p.handshakes, err = rate(ctx, 2*devices, atOnce, bare.once); err != nil {
+		return p, err
+	}
+	granted := make(chan account, devices)
+	p.bootstraps, err = rate(ctx, devices, atOnce, func(ctx context.Context) error {
+		account, err := device.askForCredentials(ctx)
+		if err == nil {
+			granted <- account
 		}
-		connected, err := connectDevices(ctx, origin, devices, atOnce)
-		if err != nil {
-			return result{}, err
-		}
-		if round == 0 {
-			continue // warms caches
-		}
-		deviceRates, pairRates = append(deviceRates, connected), append(pairRates, pairs)
-		ratios = append(ratios, connected/pairs)
+		return err
+	})
+	if err != nil {
+		return p, err
+	}
+	p.registrations, err = stay(ctx, func(ctx context.Context) (*coap.Session, error) { return device.register(ctx, <-granted) })
+	if err != nil {
+		return p, err
+	}
+	p.devices, err = stay(ctx, device.connect)
+	return p, err
+}
+
+// paceRow holds one figure of each round against another of the same round.
+func paceRow(rounds []arrivals, what, unit string, ours func(arrivals) float64, bareUnit string, bare func(arrivals) float64) result {
+	var oursRates, bareRates, ratios []float64
+	for _, round := range rounds {
+		oursRates, bareRates = append(oursRates, ours(round)), append(bareRates, bare(round))
+		ratios = append(ratios, ours(round)/bare(round))
 	}
 	return result{
-		what:  "bootstrap + registration over DTLS",
-		ours:  fmt.Sprintf("%.0f devices/s", median(deviceRates)),
-		bare:  fmt.Sprintf("%.0f pairs of handshakes/s", median(pairRates)),
+		what:  what,
+		ours:  fmt.Sprintf("%.0f %s", median(oursRates), unit),
+		bare:  fmt.Sprintf("%.0f %s", median(bareRates), bareUnit),
 		ratio: median(ratios),
 		goal:  atLeast(0.5),
 		how: fmt.Sprintf("median of %d rounds of %d devices, %d at once; SQLite, synchronous=FULL; clients and server share the machine",
-			rounds, devices, atOnce),
-	}, nil
+			connectingRounds, connectingDevices, connectingAtOnce),
+	}
 }
 
 // rate does something so many times, some at once, and returns how many a
@@ -78,53 +113,42 @@ func rate(ctx context.Context, times, atOnce int, do func(context.Context) error
 	return float64(times) / time.Since(start).Seconds(), err
 }
 
-// connectDevices lets new devices connect and returns how many a second. They
-// stay until all are registered, so that leaving is not measured.
-func connectDevices(ctx context.Context, origin *memory, devices, atOnce int) (float64, error) {
-	ctx, leave := context.WithCancel(ctx)
-	var staying sync.WaitGroup
-	defer staying.Wait()
-	defer leave()
-	return rate(ctx, devices, atOnce, func(context.Context) error {
-		registered := make(chan struct{})
-		var once atomic.Bool
-		cfg := device.Config{
-			Store: origin.clone(),
-			Log:   slog.New(slog.DiscardHandler),
-			Report: func(state device.State) {
-				if state.Registered && once.CompareAndSwap(false, true) {
-					close(registered)
-				}
-			},
+// stay lets devices come online and returns how many a second. They stay until
+// all are registered, so that leaving is not measured.
+func stay(ctx context.Context, arrive func(context.Context) (*coap.Session, error)) (float64, error) {
+	sessions := make(chan *coap.Session, connectingDevices)
+	connected, err := rate(ctx, connectingDevices, connectingAtOnce, func(ctx context.Context) error {
+		// The session outlives the context of the work.
+		session, err := arrive(context.WithoutCancel(ctx))
+		if err == nil {
+			sessions <- session
 		}
-		staying.Go(func() { _ = device.Run(ctx, cfg) }) // it ends well or not at all
-		select {
-		case <-registered:
-			return nil
-		case <-time.After(stage.Patience):
-			return errors.New("a device did not register in time")
-		}
+		return err
 	})
+	close(sessions)
+	for session := range sessions {
+		_ = session.Close()
+	}
+	return connected, err
 }
 
-// newDevices starts a service and makes the storage of a provisioned device.
-func newDevices(ctx context.Context, dir string) (*memory, func(), error) {
+// newDevices starts a service and makes what its devices connect with.
+func newDevices(ctx context.Context, dir string) (*wireDevice, func(), error) {
 	service, err := stage.StartService(program("mbl-cloud"), filepath.Join(dir, "data"), stage.Options{Dir: dir},
 		append(stage.ServiceFlags(), "--devices-per-certificate", "0")...)
 	if err != nil {
 		return nil, nil, err
 	}
 	stop := func() { service.Stop() }
-	origin, err := provisioned(ctx, service, filepath.Join(dir, "credentials"))
+	device, err := provisioned(ctx, service)
 	if err != nil {
 		stop()
 		return nil, nil, err
 	}
-	return origin, stop, nil
+	return device, stop, nil
 }
 
-// provisioned does to a storage what mbl-cli and mbl-device do together.
-func provisioned(ctx context.Context, service *stage.Service, folder string) (*memory, error) {
+func provisioned(ctx context.Context, service *stage.Service) (*wireDevice, error) {
 	key, err := service.NewKey("bench", "administrators")
 	if err != nil {
 		return nil, err
@@ -141,29 +165,5 @@ func provisioned(ctx context.Context, service *stage.Service, folder string) (*m
 	if err != nil {
 		return nil, err
 	}
-	source, err := os.ReadFile("testdata/vectors/manifest-tool-2.6.2/update_default_resources.c")
-	if err != nil {
-		return nil, err
-	}
-	update, err := credential.ParseUpdate(source)
-	if err != nil {
-		return nil, err
-	}
-	if err := writeVariables(folder, append(developer.Variables(), update.Variables()...)); err != nil {
-		return nil, err
-	}
-	store := newMemory()
-	return store, device.Provision(store, device.Folder{Path: folder})
-}
-
-func writeVariables(folder string, variables []credential.Variable) error {
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		return err
-	}
-	for _, v := range variables {
-		if err := os.WriteFile(filepath.Join(folder, v.Name+".bin"), v.Data, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
+	return newWireDevice(developer)
 }

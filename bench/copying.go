@@ -10,48 +10,68 @@ import (
 	"time"
 
 	"mbl/e2e/lan"
+	"mbl/e2e/stage"
+)
+
+const (
+	copyTurns = 5
+	copySize  = 128 << 20
 )
 
 // copying holds copying a large file to and from a board against OpenSSH's scp
-// (which speaks SFTP), both without computing checksums.
-func copying(ctx context.Context, dir string) (result, error) {
-	const (
-		turns = 5
-		size  = 128 << 20
-	)
+// (which speaks SFTP and computes no checksums): as people do it, checksums
+// compared, and without them.
+func copying(ctx context.Context, dir string) ([]result, error) {
 	network, err := lan.New(dir)
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
 	defer network.Close()
 	workstation, err := readyToProvision(network)
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
 	file := filepath.Join(dir, "image")
-	if err := randomFile(file, size); err != nil {
-		return result{}, err
+	if err := randomFile(file, copySize); err != nil {
+		return nil, err
 	}
 	const there = "/tmp" // on the board
-	ours := func(context.Context) error {
-		_, err := workstation.Run("-q", "-a", lan.BoardAddress, "put", "--no-checksum", file, there+"/ours")
-		if err == nil {
-			_, err = workstation.Run("-q", "-a", lan.BoardAddress, "get", "--no-checksum", there+"/ours", file+".ours")
+	bare := scpBothWays(network, workstation.Home, file, there)
+	var results []result
+	for _, way := range []struct {
+		what  string
+		flags []string
+	}{
+		{"copying 128 MiB to a board and back, checksums compared", nil},
+		{"the same with `--no-checksum`", []string{"--no-checksum"}},
+	} {
+		ours := func(context.Context) error {
+			return copyBothWays(workstation, way.flags, file, there)
 		}
+		oursTime, bareTime, err := inTurns(ctx, copyTurns, ours, bare)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, result{
+			what:  way.what,
+			ours:  throughput(2*copySize, oursTime),
+			bare:  throughput(2*copySize, bareTime) + " `scp`",
+			ratio: float64(bareTime) / float64(oursTime),
+			goal:  atLeast(0.9),
+			how:   fmt.Sprintf("medians of %d runs, in turns; OpenSSH's scp computes no checksums", copyTurns),
+		})
+	}
+	return results, nil
+}
+
+func copyBothWays(w *stage.Workstation, flags []string, file, there string) error {
+	put := slices.Concat([]string{"-q", "-a", lan.BoardAddress, "put"}, flags, []string{file, there + "/ours"})
+	get := slices.Concat([]string{"-q", "-a", lan.BoardAddress, "get"}, flags, []string{there + "/ours", file + ".ours"})
+	if _, err := w.Run(put...); err != nil {
 		return err
 	}
-	oursTime, bareTime, err := inTurns(ctx, turns, ours, scpBothWays(network, workstation.Home, file, there))
-	if err != nil {
-		return result{}, err
-	}
-	return result{
-		what:  "copying 128 MiB to a board and back",
-		ours:  throughput(2*size, oursTime),
-		bare:  throughput(2*size, bareTime) + " `scp`",
-		ratio: float64(bareTime) / float64(oursTime),
-		goal:  atLeast(0.9),
-		how:   fmt.Sprintf("medians of %d runs, in turns; `--no-checksum` against OpenSSH's scp, which computes none", turns),
-	}, nil
+	_, err := w.Run(get...)
+	return err
 }
 
 func scpBothWays(network *lan.LAN, home, file, there string) func(context.Context) error {

@@ -53,6 +53,11 @@ func setUp(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("VECTORS", vectors)
+	examples, err := filepath.Abs("../examples")
+	if err != nil {
+		return err
+	}
+	env.Setenv("EXAMPLES", examples)
 	running := &running{}
 	env.Values[runningKey{}] = running
 	env.Defer(running.stopAll)

@@ -52,6 +52,7 @@ type Verdict struct {
 
 // Published loads the document.
 func Published() (*Document, error) {
+	openapi3filter.RegisterBodyDecoder("text/uri-list", openapi3filter.RegisteredBodyDecoder("text/plain"))
 	plain, err := gunzip(published)
 	if err != nil {
 		return nil, err
@@ -171,6 +172,7 @@ func (d *Document) Check(ctx context.Context, e *Exchange) Verdict {
 // find looks a request up as it is, and with its last slash the other way:
 // the service must accept both, and the document names one.
 func (d *Document) find(r *http.Request) (*routers.Route, map[string]string, error) {
+	r = withOneResource(r)
 	route, parameters, err := d.router.FindRoute(r)
 	if err == nil {
 		return route, parameters, nil
@@ -183,6 +185,18 @@ func (d *Document) find(r *http.Request) (*routers.Route, map[string]string, err
 	}
 	other.URL.RawPath = ""
 	return d.router.FindRoute(other)
+}
+
+// withOneResource puts the path of a resource into one segment, which it is in
+// the document (resourcePath), although clients do not escape its slashes.
+func withOneResource(r *http.Request) *http.Request {
+	found := regexp.MustCompile(`^(/v2/(?:endpoints|subscriptions)/[^/]+/)(.+)$`).FindStringSubmatch(r.URL.Path)
+	if found == nil {
+		return r
+	}
+	one := r.Clone(r.Context())
+	one.URL.Path, one.URL.RawPath = found[1]+strings.ReplaceAll(found[2], "/", "-"), ""
+	return one
 }
 
 func (d *Document) input(e *Exchange, route *routers.Route, parameters map[string]string) *openapi3filter.RequestValidationInput {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,8 +30,11 @@ var clients = []struct {
 }
 
 // cache is a path below .cache/interop, from the root of the file system.
-func cache(path string) string {
-	absolute, err := filepath.Abs(filepath.Join("../.cache/interop", path))
+func cache(path string) string { return here(filepath.Join("../.cache/interop", path)) }
+
+// here is a path from this folder, from the root of the file system.
+func here(path string) string {
+	absolute, err := filepath.Abs(path)
 	if err != nil {
 		panic(err)
 	}
@@ -44,7 +48,7 @@ func TestPublishedClients(t *testing.T) {
 		t.Run(client.name, func(t *testing.T) {
 			recorder, address := record(t, service)
 			env := append(os.Environ(), client.env...)
-			converse(t, client.command, append(env,
+			converse(t, client.command, "", append(env,
 				"MBED_CLOUD_SDK_HOST="+address, "MBED_CLOUD_SDK_API_KEY="+key, "DEVICE_ID="+id, "HOME="+t.TempDir()))
 			for _, problem := range recorder.Problems() {
 				t.Errorf("not as published: %s", problem)
@@ -69,6 +73,7 @@ func TestOurOwnClient(t *testing.T) {
 	for _, command := range []string{
 		"list-certificates", "device list", "device show " + id,
 		"device read " + id + " /3/0/16", "device read " + id + " /3", "device write " + id + " /1/0/1 4000", "device exec " + id + " /1/0/8",
+		"device observe " + id + " /1/0/1 /3 --count 2",
 	} {
 		if _, err := workstation.Run(append([]string{"--no-input"}, strings.Fields(command)...)...); err != nil {
 			t.Error(err)
@@ -98,13 +103,13 @@ func record(t *testing.T, service *stage.Service) (*Recorder, string) {
 	return recorder, front.URL
 }
 
-// converse runs a conversation and makes a subtest of each line it prints.
-func converse(t *testing.T, command, env []string) {
+// converse runs a conversation in a folder, this one if it is empty, and makes a subtest of each line it prints.
+func converse(t *testing.T, command []string, dir string, env []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*stage.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Env = env
+	cmd.Dir, cmd.Env = dir, env
 	var details bytes.Buffer
 	cmd.Stderr = &details
 	out, err := cmd.Output()
@@ -125,10 +130,11 @@ func converse(t *testing.T, command, env []string) {
 	}
 }
 
-func startService(t *testing.T) (service *stage.Service, key string) {
+func startService(t *testing.T, flags ...string) (service *stage.Service, key string) {
 	t.Helper()
 	dir := t.TempDir()
-	service, err := stage.StartService(bin(t, "mbl-cloud"), filepath.Join(dir, "data"), stage.Options{Dir: dir})
+	service, err := stage.StartService(bin(t, "mbl-cloud"), filepath.Join(dir, "data"), stage.Options{Dir: dir},
+		slices.Concat(stage.ServiceFlags(), []string{"--private-callbacks"}, flags)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,12 +173,15 @@ func connectDevice(t *testing.T, service *stage.Service, key string) string {
 	return id
 }
 
+func patience(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), stage.Patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // bin is one of our programs, which make interop has built.
 func bin(t *testing.T, name string) string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("../bin", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return here(filepath.Join("../bin", name))
 }

@@ -40,6 +40,9 @@ func NewRecorder(service string, document *Document) (*Recorder, error) {
 // ServeHTTP passes a request on and its answer back.
 func (r *Recorder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	exchange, err := r.exchange(request)
+	if request.Context().Err() != nil {
+		return // the client went away, as one that polls does at its end
+	}
 	if err != nil {
 		r.note("", []string{fmt.Sprintf("%s %s: %v", request.Method, request.URL.Path, err)})
 		http.Error(w, err.Error(), http.StatusBadGateway)

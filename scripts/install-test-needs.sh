@@ -12,20 +12,37 @@ sshd openssh-server
 ssh openssh-client
 dropbear dropbear-bin
 avahi-daemon avahi-daemon
+avahi-browse avahi-utils
+dbus-daemon dbus
 ip iproute2
-busybox busybox-static
+tmux tmux
+busybox busybox
 unshare util-linux
 sysctl procps
 openssl openssl
 cc gcc
 pkg-config pkg-config
 libssl-dev libssl-dev
-python3 python3-minimal' ;;
+coap-client-openssl libcoap3-bin
+python3 python3-minimal
+nft nftables
+swtpm swtpm
+qemu-aarch64-static qemu-user-static
+systemd-analyze systemd' ;;
 interop) wanted='
+openssl openssl
+coap-client-openssl libcoap3-bin
 python3 python3-minimal
 python3-venv python3-venv
 node nodejs
-npm npm' ;;
+npm npm
+cc gcc
+make make
+autoconf autoconf
+automake automake
+python3-dev python3-dev
+javac default-jdk-headless
+mvn maven' ;;
 *)
     echo "usage: install-test-needs.sh test|interop" >&2
     exit 2 ;;
@@ -37,6 +54,9 @@ have() {
     case $1 in
     # Debian's python3 has the module venv but not what it needs to make one.
     python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null ;;
+    python3-dev) python3 -c 'import sysconfig, os; os.stat(sysconfig.get_paths()["include"] + "/Python.h")' 2>/dev/null ;;
+    # The static one runs its own commands whatever PATH says; no board's does.
+    busybox) command -v busybox >/dev/null && ! busybox sh -c 'PATH=/nowhere; mv --help' >/dev/null 2>&1 ;;
     libssl-dev) pkg-config --exists 'openssl >= 3.0' 2>/dev/null ;;
     cc) command -v cc >/dev/null && [ -e /usr/include/stdlib.h ] ;;
     *) command -v "$1" >/dev/null 2>&1 ;;

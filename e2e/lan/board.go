@@ -22,6 +22,7 @@ type Board struct {
 	Server string // "openssh" or "dropbear"
 	Login  string // "key", "password" or "none"
 	Device string // our program, which it has as mbl-device; empty: a bare board
+	Silent bool   // nothing there does multicast DNS
 	Util   string // the same under its other name, pelion-provisioning-util
 }
 
@@ -71,6 +72,11 @@ func (b *RunningBoard) install() error {
 	}
 	if err := os.MkdirAll(b.root, 0o755); err != nil {
 		return err
+	}
+	if b.board.Silent {
+		if err := os.WriteFile(b.Path("silent"), nil, 0o600); err != nil {
+			return err
+		}
 	}
 	if err := os.WriteFile(b.Path("password-hash"), []byte(hash), 0o600); err != nil || b.board.Device == "" {
 		return err

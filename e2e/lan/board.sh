@@ -8,13 +8,15 @@
 #   LOGIN   key | password | none  (none: root has an empty password)
 #
 # Without ROOT/opt/arm/mbl-device it is a bare board, which has and announces
-# nothing of ours. A file ROOT/systemctl makes it look as if systemd ran it.
+# nothing of ours. A file ROOT/systemctl makes it look as if systemd ran it; with
+# ROOT/silent it has no avahi.
 set -eu
 root=$1 server=$2 login=$3 name=$4
 
 # What makes it a board of its own: its users, its secrets, its state.
-mkdir -p "$root/root/.ssh" "$root/etc/ssh" "$root/etc/dropbear" "$root/etc/avahi/services" "$root/run/sshd" \
+mkdir -p "$root/root/.ssh" "$root/etc/ssh" "$root/etc/dropbear" "$root/run/sshd" \
     "$root/run/avahi-daemon" "$root/var/empty" "$root/var/log" "$root/tmp" "$root/proc" "$root/dev" "$root/usr"
+ln -sfn /run "$root/var/run"
 chmod 700 "$root/root" "$root/root/.ssh"
 chmod 1777 "$root/tmp"
 echo "$name" >"$root/etc/hostname"
@@ -59,7 +61,8 @@ PermitEmptyPasswords yes
 HostKey /etc/ssh/host_key
 Subsystem sftp internal-sftp
 EOF
-cat >"$root/etc/avahi/avahi-daemon.conf" <<EOF
+[ -e "$root/silent" ] || mkdir -p "$root/etc/avahi/services"
+[ -e "$root/silent" ] || cat >"$root/etc/avahi/avahi-daemon.conf" <<EOF
 [server]
 host-name=$name
 use-ipv4=no
@@ -73,7 +76,7 @@ EOF
 <service><type>_ssh._tcp</type><port>22</port><txt-record>mblos</txt-record></service></service-group>
 EOF
 cat >"$root/etc/start" <<EOF
-/usr/sbin/avahi-daemon --no-drop-root --no-chroot &
+[ ! -e /etc/avahi ] || /usr/sbin/avahi-daemon --no-drop-root --no-chroot &
 [ ! -x /opt/arm/mbl-device ] || while :; do /opt/arm/mbl-device run || true; sleep 1; done >/var/log/mbl-device.log 2>&1 &
 case $server in
 openssh)

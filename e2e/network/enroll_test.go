@@ -18,6 +18,11 @@ import (
 // log in to it. prepare may put things on it first.
 func bareBoard(t *testing.T, server string, prepare func(path string)) (*lan.LAN, *lan.RunningBoard) {
 	t.Helper()
+	return bareBoardOf(t, lan.Board{Name: "bare", Server: server, Login: "key"}, prepare)
+}
+
+func bareBoardOf(t *testing.T, kind lan.Board, prepare func(path string)) (*lan.LAN, *lan.RunningBoard) {
+	t.Helper()
 	network, err := lan.New(t.TempDir())
 	check(t, err)
 	t.Cleanup(network.Close)
@@ -26,7 +31,7 @@ func bareBoard(t *testing.T, server string, prepare func(path string)) (*lan.LAN
 	if prepare != nil {
 		prepare(network.BoardPath(""))
 	}
-	board, err := network.StartBoard(lan.Board{Name: "bare", Server: server, Login: "key"})
+	board, err := network.StartBoard(kind)
 	check(t, err)
 	return network, board
 }

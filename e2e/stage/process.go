@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +37,9 @@ type Options struct {
 	Dir   string   // where it runs; also where its log is written, as NAME.log
 	Env   []string // nil: the caller's own
 	Under []string // a command to run it under, such as "ip netns exec NAME"
+
+	// Dial is how its caller connects to it over TCP; nil: as usual.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 func (o Options) command(program string, args ...string) []string {
@@ -55,7 +59,7 @@ func Start(name string, command []string, opts Options) (*Process, error) {
 	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.Dir, p.cmd.Env = opts.Dir, opts.Env
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	ownGroup(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", name, err)
 	}
@@ -109,7 +113,7 @@ func (p *Process) Stop() int {
 
 // Kill ends the program and its process group at once.
 func (p *Process) Kill() {
-	_ = syscall.Kill(-p.PID(), syscall.SIGKILL) // nobody left is well too
+	killGroup(p.cmd)
 	<-p.done
 }
 
@@ -124,7 +128,11 @@ func (p *Process) Output() string {
 
 // Until calls ready until it says true, the program ends, or patience does.
 func (p *Process) Until(what string, ready func() bool) error {
-	deadline := time.Now().Add(Patience)
+	return p.within(Patience, what, ready)
+}
+
+func (p *Process) within(patience time.Duration, what string, ready func() bool) error {
+	deadline := time.Now().Add(patience)
 	for !ready() {
 		switch {
 		case !p.Running():

@@ -1,8 +1,11 @@
 package atomicfile_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"mbl/internal/atomicfile"
@@ -38,5 +41,21 @@ func TestAFailedWriteLeavesNothingBehind(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("left behind: %v, %v", entries, err)
+	}
+}
+
+// Nobody knows the temporary file, so no error names it.
+func TestAnErrorNamesTheFileAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nowhere", "file")
+	err := atomicfile.Write(path, nil, 0o600)
+	if !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "cannot write "+path+": ") || strings.Contains(err.Error(), ".tmp-") {
+		t.Errorf("error %v", err)
+	}
+	folder := t.TempDir()
+	if err := os.Mkdir(filepath.Join(folder, "file"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := atomicfile.Write(filepath.Join(folder, "file"), nil, 0o600); err == nil || strings.Contains(err.Error(), ".tmp-") {
+		t.Errorf("error %v", err)
 	}
 }

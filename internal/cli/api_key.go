@@ -28,6 +28,7 @@ const apiKeyForgetExamples = `  mbl-cli api-key forget ci
 
 func newAPIKeyCommand(a *app) *cobra.Command {
 	group := newGroupCommand("api-key", "List, choose and forget saved API keys")
+	group.Example = "  mbl-cli api-key list\n  mbl-cli api-key use ci\n  mbl-cli api-key forget ci"
 	group.AddCommand(newAPIKeyListCommand(a), newAPIKeyUseCommand(a), newAPIKeyForgetCommand(a))
 	return group
 }
@@ -43,7 +44,8 @@ func newAPIKeyListCommand(a *app) *cobra.Command {
 }
 
 func newAPIKeyUseCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var dryRun bool
+	cmd := &cobra.Command{
 		Use:   "use NAME|URL",
 		Short: "Choose the API key, and with it the service, for later commands",
 		Long: `Choose the API key, and with it the service, for later commands.
@@ -53,8 +55,12 @@ keys of one name apart.`,
 		Example:           apiKeyUseExamples,
 		Args:              takes("NAME|URL"),
 		ValidArgsFunction: a.completeAPIKeys,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.useAPIKey(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.useAPIKey(cmd.Context(), args[0], dryRun)
+		},
 	}
+	addDryRunFlag(cmd, &dryRun)
+	return cmd
 }
 
 func newAPIKeyForgetCommand(a *app) *cobra.Command {
@@ -91,6 +97,12 @@ type apiKeyRow struct {
 
 type apiKeyList struct {
 	APIKeys []apiKeyRow `json:"api_keys"`
+}
+
+// chosenKey is what api-key use prints.
+type chosenKey struct {
+	apiKeyRow
+	DryRun bool `json:"dry_run"`
 }
 
 // forgottenKey is what api-key forget prints.
@@ -149,16 +161,18 @@ func writeAPIKeys(w io.Writer, rows []apiKeyRow) {
 	}
 }
 
-func (a *app) useAPIKey(ctx context.Context, nameOrURL string) error {
+func (a *app) useAPIKey(ctx context.Context, nameOrURL string, dryRun bool) error {
 	stores, key, err := a.findAPIKey(nameOrURL)
 	if err != nil {
 		return err
 	}
-	if err := stores.User.ChooseAPIKey(ctx, key.Name, key.URL); err != nil {
-		return err
+	if !dryRun {
+		if err := stores.User.ChooseAPIKey(ctx, key.Name, key.URL); err != nil {
+			return err
+		}
 	}
-	return a.print(newAPIKeyRow(key, true), func(w io.Writer) {
-		fmt.Fprintf(w, "Later commands use the API key %s for %s.\n", oneLine(key.Name), oneLine(key.URL))
+	return a.print(chosenKey{newAPIKeyRow(key, !dryRun), dryRun}, func(w io.Writer) {
+		fmt.Fprintf(w, "Later commands %s the API key %s for %s.\n", didOrWould(dryRun, "use", "would use"), oneLine(key.Name), oneLine(key.URL))
 	})
 }
 

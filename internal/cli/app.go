@@ -2,11 +2,13 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
 	"text/tabwriter"
+	"time"
 
 	"mbl/internal/iostreams"
 	"mbl/internal/usererr"
@@ -42,11 +44,33 @@ func (f *globalFlags) check() error {
 // flags, and what the commands share.
 type app struct {
 	sys     *iostreams.System
+	out     *watchedWriter // sys.Out
 	flags   globalFlags
 	started bool // flags and arguments were right, the command runs
+
+	patience time.Duration // with the service, for one answer; 0: as long as usual
 }
 
-func newApp(sys *iostreams.System) *app { return &app{sys: sys} }
+func newApp(sys *iostreams.System) *app {
+	own := *sys
+	out := &watchedWriter{to: sys.Out}
+	own.Out = out
+	return &app{sys: &own, out: out}
+}
+
+// watchedWriter remembers why a write failed, for those who do not ask.
+type watchedWriter struct {
+	to  io.Writer
+	err error
+}
+
+func (w *watchedWriter) Write(data []byte) (int, error) {
+	n, err := w.to.Write(data)
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	return n, err
+}
 
 // home is the user's home folder.
 func (a *app) home() (string, error) {
@@ -55,8 +79,10 @@ func (a *app) home() (string, error) {
 			return home, nil
 		}
 	}
-	return "", usererr.Failure("cannot tell which folder is your home").WithHint("set HOME to an absolute path")
+	return "", usererr.Failure("%w", errNoHome).WithHint("set HOME to an absolute path")
 }
+
+var errNoHome = errors.New("cannot tell which folder is your home")
 
 // log is where details go: standard error with -v, nowhere without.
 func (a *app) log() *slog.Logger {

@@ -15,6 +15,11 @@ func takes(names ...string) cobra.PositionalArgs {
 		if len(args) > len(names) {
 			return usererr.Usage("unexpected argument %q", args[len(names)])
 		}
+		for i, arg := range args {
+			if arg == "" && names[i] != mayBeEmpty {
+				return usererr.Usage("%s is empty", names[i])
+			}
+		}
 		for _, name := range names[len(args):] {
 			if !strings.HasPrefix(name, "[") {
 				return usererr.Usage("%s is missing", name)
@@ -24,6 +29,10 @@ func takes(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// mayBeEmpty is the name of the one argument for which an empty text is as
+// good as any.
+const mayBeEmpty = "VALUE"
+
 // suggestionDistance is how many letters may be wrong in a command's name for
 // it to be suggested.
 const suggestionDistance = 2
@@ -32,6 +41,7 @@ const suggestionDistance = 2
 func newGroupCommand(use, short string) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " COMMAND", Short: short, Args: knownCommand, RunE: needCommand,
+		DisableFlagsInUseLine:      true,
 		SuggestionsMinimumDistance: suggestionDistance,
 	}
 }

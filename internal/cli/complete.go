@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"mbl/internal/cloudapi"
 	"mbl/internal/credstore"
 )
 
@@ -50,8 +52,8 @@ func (a *app) completeAnyCertificate(*cobra.Command, []string, string) ([]string
 	return a.completeCertificates(anyKind)
 }
 
-// completeDevices are the names of the service's devices, and the ids of
-// those without one.
+// completeDevices are the names of the service's devices, and the ids of those
+// without one of their own.
 func (a *app) completeDevices(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -62,32 +64,54 @@ func (a *app) completeDevices(cmd *cobra.Command, args []string, typed string) (
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	var names []string
+	var devices []cloudapi.Device
+	bearers := map[string]int{}
 	for device, err := range client.Devices(ctx, nil) {
-		if err != nil || len(names) == completionsMost {
+		if err != nil || len(devices) == completionsMost {
 			break // what is known helps all the same
 		}
-		if name := oneLine(deviceLabel(device)); strings.HasPrefix(name, typed) {
+		devices = append(devices, device)
+		bearers[deviceLabel(device)]++
+	}
+	var names []string
+	for _, device := range devices {
+		name := oneLine(deviceLabel(device))
+		if bearers[deviceLabel(device)] > 1 {
+			name = device.ID
+		}
+		if strings.HasPrefix(name, typed) {
 			names = append(names, name+"\t"+oneLine(device.State))
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeFound are the devices last found in the network.
+// completeAddresses are the addresses of the devices last found in the network.
+func (a *app) completeAddresses(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return a.completeRecalled(func(device foundDevice) (word, about string) { return device.Address, device.Name })
+}
+
+// completeFound are the names of the devices last found in the network.
 func (a *app) completeFound(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+	return a.completeRecalled(func(device foundDevice) (word, about string) { return device.Name, device.Address })
+}
+
+// completeRecalled has a word, and what tells about it, for each device of the
+// list last shown.
+func (a *app) completeRecalled(show func(foundDevice) (word, about string)) ([]string, cobra.ShellCompDirective) {
 	found, err := a.recallList(time.Now())
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	var names []string
+	var words []string
 	for _, device := range found {
-		names = append(names, oneLine(device.Name)+"\t"+oneLine(device.Address))
+		word, about := show(device)
+		words = append(words, oneLine(word)+"\t"+oneLine(about))
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeAPIKeys are the names of the saved API keys.
@@ -124,5 +148,21 @@ func (a *app) completeKeys(text func(credstore.APIKey) string) ([]string, cobra.
 func completeFlag(cmd *cobra.Command, flag string, complete cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
 		panic(err) // the flag is declared beside it
+	}
+}
+
+// completes tells whether a shell asks for completions.
+func completes(args []string) bool {
+	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
+}
+
+// plainUsages takes away the quotes that mark the name of a flag's value in
+// help: a shell shows the text as it is.
+func plainUsages(cmd *cobra.Command) {
+	plain := func(flag *pflag.Flag) { _, flag.Usage = pflag.UnquoteUsage(flag) }
+	cmd.Flags().VisitAll(plain)
+	cmd.PersistentFlags().VisitAll(plain)
+	for _, sub := range cmd.Commands() {
+		plainUsages(sub)
 	}
 }

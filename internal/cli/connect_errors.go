@@ -26,12 +26,16 @@ func deviceRules() []rule {
 		{ssh.ErrProtocol, failure, "", "check the address and the port; -v shows the cause"},
 		{ssh.ErrExec, failure, "", "the account on the device needs a shell"},
 		{provision.ErrSecretsLeft, failure, "", "delete that folder on the device: rm -rf /scratch/provisioning-certs"},
-		{provision.ErrNoUtil, failure, "", "is this a Mbed Linux OS device, or a board with mbl-device on it?"},
-		{provision.ErrNoScratch, failure, "", "is this a Mbed Linux OS device, or a board with mbl-device on it?"},
-		{provision.ErrReadOnly, failure, "", "mount it so that it can be written, and run the command again"},
+		{provision.ErrNoUtil, failure, "", "is this an Mbed Linux OS device, or a board with mbl-device on it?"},
+		{provision.ErrNoScratch, failure, "", "is this an Mbed Linux OS device, or a board with mbl-device on it?"},
+		{provision.ErrReadOnly, failure, "", "mount it so that it can be written; an account other than root needs sudo or doas without a password"},
 		{provision.ErrNoSpace, failure, "", "make some room there, and run the command again"},
 		{provision.ErrWrite, failure, "", "it has to be writable for the account that logs in"},
 		{provision.ErrStopped, failure, "", "run the command again"},
+		{provision.ErrSlow, failure, "", "look what hangs there with `mbl-cli shell`, or start the device anew, and run the command again"},
+		{provision.ErrOldUtil, failure, "", "it does not know --get-pelion-status: bring the device's software up to date, or put mbl-device there with `mbl-cli enroll`"},
+		{provision.ErrBadUtil, failure, "", "is it a program for that processor? `mbl-cli enroll` puts the right mbl-device there"},
+		{provision.ErrFloods, failure, "", "look what it says there with `mbl-cli shell`"},
 		{provision.ErrHangs, failure, "", "look what hangs there with `mbl-cli shell`, or start the device anew; the credentials may still lie in /scratch/provisioning-certs"},
 		{provision.ErrToolFailed, failure, "", "the device keeps what it had before, or less; `mbl-cli get-pelion-status` shows what it says of itself"},
 		{provision.ErrNotConfigured, failure, "", "`mbl-cli provision-pelion` provisions it"},
@@ -41,6 +45,7 @@ func deviceRules() []rule {
 		{provision.ErrNoCertificate, failure, "", "--create-dev-cert creates it; `mbl-cli list-certificates` shows what there is"},
 		{provision.ErrNoUpdate, failure, "", "`mbl-cli create-update-certificate` makes one; an update_default_resources.c can be given by its path, such as ./update_default_resources.c"},
 		{provision.ErrOneName, usage, "", "give each a name of its own"},
+		{provision.ErrFileName, usage, "", "choose another name"},
 		{provision.ErrOtherUpdate, failure, "", "choose another name, or give the file's path in place of the name"},
 		{provision.ErrCannotSign, failure, "", "mbl-cloud can; without --per-device the devices share the developer certificate"},
 		{provision.ErrOtherDeveloper, failure, "", "its devices' certificates are signed by the service it came from: --api-url names another"},
@@ -54,6 +59,7 @@ func ruledDevice(err error) *usererr.Error {
 	var key *ssh.HostKeyError
 	var login *ssh.LoginError
 	var check *credential.CheckError
+	var missing *credential.MissingError
 	switch {
 	case errors.As(err, &key):
 		return hostKeyRefusal(key)
@@ -62,10 +68,20 @@ func ruledDevice(err error) *usererr.Error {
 	case errors.Is(err, ssh.ErrDropped):
 		return usererr.Failure("%w", err).WithHint("check the device and the network, and run the command again")
 	case errors.As(err, &check):
-		return usererr.Failure("%w", err).WithHint("nothing was sent to the device")
+		return usererr.Failure("%w", err).WithHint("%s", otherCertificate(check.Item))
+	case errors.As(err, &missing) && !errors.Is(err, provision.ErrFile):
+		return usererr.Failure("%w", err).WithHint("restore the file in the team store; `mbl-cli doctor` looks at all of them")
 	default:
 		return nil
 	}
+}
+
+// otherCertificate is what to do about a certificate that no device would take.
+func otherCertificate(variable string) string {
+	if credential.IsUpdateVariable(variable) {
+		return "nothing was sent to the device; `mbl-cli create-update-certificate` makes one that devices take"
+	}
+	return "nothing was sent to the device; --create-dev-cert makes another, under another name"
 }
 
 func hostKeyRefusal(key *ssh.HostKeyError) *usererr.Error {

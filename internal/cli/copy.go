@@ -37,6 +37,7 @@ const progressInterval = 100 * time.Millisecond
 type copyOptions struct {
 	recursive        bool
 	noChecksum       bool
+	dryRun           bool
 	acceptNewHostKey bool
 }
 
@@ -46,13 +47,11 @@ type copyFunc func(ctx context.Context, conn *ssh.Client, src, dst string, opts 
 func addCopyFlags(cmd *cobra.Command, opts *copyOptions) {
 	cmd.Flags().BoolVarP(&opts.recursive, "recursive", "r", false, "copy folders too, with all that is in them")
 	cmd.Flags().BoolVar(&opts.noChecksum, "no-checksum", false, "compare sizes only, and always begin anew")
+	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "say what would be copied, and copy nothing")
 	addHostKeyFlag(cmd, &opts.acceptNewHostKey)
 }
 
 func (a *app) copyFiles(ctx context.Context, run copyFunc, src, dst string, opts copyOptions) error {
-	if src == "" || dst == "" {
-		return usererr.Usage("a file's name is empty")
-	}
 	target, err := a.target()
 	if err != nil {
 		return err
@@ -64,7 +63,7 @@ func (a *app) copyFiles(ctx context.Context, run copyFunc, src, dst string, opts
 	defer client.Close()
 	bar := a.newCopyBar()
 	result, err := run(ctx, client, src, dst, transfer.Options{
-		Recursive: opts.recursive, NoChecksum: opts.noChecksum, Progress: bar.show, Log: a.log(),
+		Recursive: opts.recursive, NoChecksum: opts.noChecksum, DryRun: opts.dryRun, Progress: bar.show, Log: a.log(),
 	})
 	bar.clear()
 	for _, skipped := range result.Skipped {
@@ -81,7 +80,11 @@ func (a *app) printCopied(result transfer.Result) error {
 		if a.flags.quiet {
 			return
 		}
-		fmt.Fprintf(w, "Copied %s, %s", counted(result.Files, "file"), humanize.IBytes(uint64(result.Bytes)))
+		done := "Copied"
+		if result.DryRun {
+			done = "Would copy"
+		}
+		fmt.Fprintf(w, "%s %s, %s", done, counted(result.Files, "file"), humanize.IBytes(uint64(result.Bytes)))
 		if result.Folders > 0 {
 			fmt.Fprintf(w, ", %s", counted(result.Folders, "folder"))
 		}
@@ -147,14 +150,23 @@ func copyRules() []rule {
 		{transfer.ErrChanged, failure, "", "copy it again when nothing writes to it"},
 		{transfer.ErrDiffers, failure, "", "nothing was kept; run the command again"},
 		{transfer.ErrLineEnd, failure, "", "give the file another name"},
+		{transfer.ErrName, failure, "", "give the file another name there; from a device you do not trust, copy nothing"},
+		{transfer.ErrNameLong, failure, "", "give the copy a shorter name"},
+		{transfer.ErrDisk, failure, "", "look at the health of the disk it lies on"},
+		{transfer.ErrCommand, failure, "", "try it by hand with `mbl-cli shell`"},
+		{transfer.ErrAnswer, failure, "", "look what it says with `mbl-cli shell ls -la`"},
+		{transfer.ErrTooMuch, failure, "", "copy what is in the folder piece by piece"},
+		{transfer.ErrTooDeep, failure, "", "copy the inner folders by themselves"},
+		{transfer.ErrLoop, failure, "", "give the name of what the link was to lead to"},
 		{transfer.ErrNotRegular, failure, "", "only files and folders can be copied"},
 	}
 }
 
 // copyBar shows on a terminal how far a copy is, and nothing elsewhere.
 type copyBar struct {
-	app *app
-	bar *progressbar.ProgressBar
+	app   *app
+	bar   *progressbar.ProgressBar
+	began time.Time
 }
 
 func (a *app) newCopyBar() *copyBar { return &copyBar{app: a} }
@@ -164,13 +176,18 @@ func (b *copyBar) show(progress transfer.Progress) {
 		return
 	}
 	if b.bar == nil {
+		b.began = time.Now()
 		b.bar = progressbar.NewOptions64(max(progress.Total, 1),
 			progressbar.OptionSetWriter(b.app.sys.Err),
 			progressbar.OptionShowBytes(true),
+			progressbar.OptionShowCount(),
 			progressbar.OptionThrottle(progressInterval),
 			progressbar.OptionFullWidth(),
 			progressbar.OptionUseIECUnits(true),
 		)
+	}
+	if time.Since(b.began) < progressInterval {
+		return // nobody can tell how fast it is yet
 	}
 	_ = b.bar.Set64(min(progress.Done, b.bar.GetMax64())) // a file may grow meanwhile
 }

@@ -10,12 +10,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"mbl/internal/credential"
 	"mbl/internal/pki"
+	"mbl/internal/provision"
 	"mbl/internal/usererr"
 )
 
@@ -64,15 +67,13 @@ func newCreateUpdateCertificateCommand(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&opts.model, "model", "", "`MODEL` of the devices")
 	cmd.Flags().StringVar(&opts.validity, "validity", "20y", "how long the certificate is valid: `PERIOD` in days (90d) or years (20y)")
 	addDryRunFlag(cmd, &opts.dryRun)
-	for _, name := range []string{"domain", "model"} {
-		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic(err) // the flag is declared above
-		}
-	}
 	return cmd
 }
 
 func (a *app) createUpdateCertificate(ctx context.Context, name string, opts updateAuthorityOptions) error {
+	if err := provision.CheckUpdateName(name); err != nil {
+		return err
+	}
 	key, update, expires, err := newUpdateAuthority(opts, time.Now())
 	if err != nil {
 		return err
@@ -117,8 +118,12 @@ func newUpdateAuthority(opts updateAuthorityOptions, now time.Time) (*ecdsa.Priv
 	if err != nil {
 		return nil, nil, time.Time{}, err
 	}
-	if strings.TrimSpace(opts.model) == "" {
-		return nil, nil, time.Time{}, usererr.Usage("--model is empty")
+	if err := opts.check(); err != nil {
+		return nil, nil, time.Time{}, err
+	}
+	if now.Before(earliestNow()) {
+		return nil, nil, time.Time{}, usererr.Failure("this machine's clock says %s; the certificate would end too early", now.UTC().Format(time.DateOnly)).
+			WithHint("set the clock, and run the command again")
 	}
 	vendor, err := credential.VendorID(opts.domain)
 	if err != nil {
@@ -141,6 +146,45 @@ func newUpdateAuthority(opts updateAuthorityOptions, now time.Time) (*ecdsa.Priv
 		SubjectKeyIdentifier: pki.SubjectKeyID(&key.PublicKey),
 	}
 	return key, update, now.Add(validFor).UTC().Truncate(time.Second), update.Check()
+}
+
+// earliestNow is when this program was written: a clock before that is wrong.
+func earliestNow() time.Time { return time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC) }
+
+const (
+	maxDomain = 64  // bytes of a common name (RFC 5280, appendix A.1)
+	maxModel  = 255 // bytes
+)
+
+// check refuses what nobody could type a second time: the ids are made from
+// domain and model.
+func (o updateAuthorityOptions) check() error {
+	switch {
+	case o.domain == "" && o.model == "":
+		return usererr.Usage("--domain and --model are missing")
+	case len(o.domain) > maxDomain:
+		return usererr.Usage("--domain is longer than %d bytes, which is what fits into a certificate", maxDomain)
+	case len(o.model) > maxModel:
+		return usererr.Usage("--model is longer than %d bytes", maxModel)
+	}
+	if err := checkTypable("--domain", o.domain); err != nil {
+		return err
+	}
+	return checkTypable("--model", o.model)
+}
+
+func checkTypable(flag, text string) error {
+	switch {
+	case text == "":
+		return usererr.Usage("%s is missing", flag)
+	case strings.TrimSpace(text) == "":
+		return usererr.Usage("%s is empty", flag)
+	case !utf8.ValidString(text):
+		return usererr.Usage("%s is not UTF-8", flag)
+	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }):
+		return usererr.Usage("%s holds a control character", flag)
+	}
+	return nil
 }
 
 // parseValidity reads a number of days ("90d") or years ("20y"), up to 100

@@ -56,7 +56,8 @@ type doomed struct {
 	inStore bool     // in the team store
 	devices []string // that came with it, as far as the service says
 
-	ofOneDevice bool // the certificate is one device's own
+	ofOneDevice bool  // the certificate is one device's own
+	untold      error // why the service does not say which devices; nil if it does
 }
 
 func (d doomed) what() string {
@@ -149,10 +150,15 @@ func (d *doomed) findInService(ctx context.Context, client *cloudapi.Client) err
 	if d.id == "" {
 		return nil
 	}
-	if err := d.findDevices(ctx, client, d.id); err != nil {
-		return err
+	err := d.findDevices(ctx, client, d.id)
+	if err == nil {
+		err = d.findDevicesBelow(ctx, client)
 	}
-	return d.findDevicesBelow(ctx, client)
+	if errors.Is(err, cloudapi.ErrForbidden) || errors.Is(err, cloudapi.ErrNotFound) && !errors.Is(err, cloudapi.ErrNotService) {
+		d.devices, d.untold = nil, err // it keeps no directory, or not for this key
+		return nil
+	}
+	return err
 }
 
 // findDevicesBelow finds the devices with a certificate of their own under it.
@@ -205,6 +211,9 @@ func (a *app) allowDeletion(ctx context.Context, cert doomed, yes bool) error {
 // tellDependents names the devices whose certificate is deleted, also with -q:
 // it is what the decision hangs on.
 func (a *app) tellDependents(cert doomed) {
+	if cert.untold != nil {
+		a.warn("%v", cert.untold)
+	}
 	if len(cert.devices) > 0 {
 		fmt.Fprintln(a.sys.Err, oneLine(fmt.Sprintf("%s came with it and could not be bootstrapped again: %s",
 			count(len(cert.devices), "device"), someOf(cert.devices))))
@@ -214,6 +223,11 @@ func (a *app) tellDependents(cert doomed) {
 // destroy deletes in the service first: what is left in the team store after a
 // failure still shows what has to be done.
 func destroy(ctx context.Context, cert doomed, client *cloudapi.Client, stores *credstore.Stores) error {
+	if cert.inStore {
+		if err := stores.CheckWritable(ctx, 0); err != nil {
+			return err
+		}
+	}
 	if cert.id != "" {
 		if err := client.DeleteTrustedCertificate(ctx, cert.id); err != nil && !errors.Is(err, cloudapi.ErrNotFound) {
 			return err
@@ -236,12 +250,15 @@ type deletedCertificate struct {
 	Name      string   `json:"name"`
 	Service   bool     `json:"service"`
 	TeamStore bool     `json:"team_store"`
-	Devices   []string `json:"devices"`
+	Devices   []string `json:"devices"` // null: the service does not tell
 	DryRun    bool     `json:"dry_run"`
 }
 
 func (a *app) printDeleted(cert doomed, dryRun bool) error {
-	deleted := deletedCertificate{cert.name, cert.id != "", cert.inStore, append([]string{}, cert.devices...), dryRun}
+	deleted := deletedCertificate{cert.name, cert.id != "", cert.inStore, nil, dryRun}
+	if cert.untold == nil {
+		deleted.Devices = append([]string{}, cert.devices...)
+	}
 	return a.print(deleted, func(w io.Writer) {
 		fmt.Fprintf(w, "%s the %s %s (%s).\n", didOrWould(dryRun, "Deleted", "Would delete"), cert.what(), cert.name, cert.places())
 	})

@@ -18,6 +18,7 @@ func newDeviceCommand(a *app) *cobra.Command {
 		newDeviceReadCommand(a),
 		newDeviceWriteCommand(a),
 		newDeviceExecCommand(a),
+		newDeviceObserveCommand(a),
 		newDeviceDeleteCommand(a),
 	)
 	return group

@@ -20,7 +20,7 @@ const deviceReadExamples = `  mbl-cli device read my-board /3/0/0
 
 func newDeviceReadCommand(a *app) *cobra.Command {
 	request := deviceRequest{DeviceRequest: cloudapi.DeviceRequest{Method: "GET"}}
-	cmd := newDeviceRequestCommand("read DEVICE PATH", "Read a resource, or a whole object, of a connected device", deviceReadExamples, "DEVICE", "PATH")
+	cmd := a.newDeviceRequestCommand("read DEVICE PATH", "Read a resource, or a whole object, of a connected device", deviceReadExamples, "DEVICE", "PATH")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		request.device, request.Path = args[0], args[1]
 		id, answer, err := a.askDevice(cmd.Context(), request)

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mbl/internal/credstore"
@@ -114,7 +116,7 @@ func TestOddNamesAndPortsAreSelected(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := d.keepSelection(t.Context(), chosen); err != nil {
+		if err := d.keepSelection(t.Context(), chosen, false); err != nil {
 			t.Fatal(err)
 		}
 		if kept := d.selected(t); kept.Hostname != odd.Name || kept.Address != "127.0.0.1:2222" {
@@ -127,9 +129,20 @@ func TestNoTimeToAnswerIsWrongUse(t *testing.T) {
 	for _, timeout := range []time.Duration{0, -time.Second} {
 		s := network(boardA)
 		s.timeout = timeout
-		if err := newDesk(t, "", false).listFoundDevices(t.Context(), s); usererr.ExitCode(err) != usererr.ExitUsage {
-			t.Errorf("%v: %v", timeout, err)
+		d := newDesk(t, "", false)
+		if err := d.listFoundDevices(t.Context(), s); usererr.ExitCode(err) != usererr.ExitUsage || d.err.Len() > 0 {
+			t.Errorf("%v: %v, having said %q", timeout, err, d.err.String())
 		}
+	}
+}
+
+func TestAQuestionWithoutAnAnswerLeavesNoHalfLine(t *testing.T) {
+	d := newDesk(t, "", true)
+	if _, err := d.chooseDevice(t.Context(), network(boardA), nil); !errors.Is(err, errInputEnded) {
+		t.Errorf("error %v", err)
+	}
+	if !strings.HasSuffix(d.err.String(), "from the list: \n") {
+		t.Errorf("the screen shows %q", d.err.String())
 	}
 }
 
@@ -198,6 +211,32 @@ func TestSelectTakesANumberOfTheLastList(t *testing.T) {
 	}
 }
 
+// Who looks for one device waits longer for it than for whoever else may be
+// there: after the first answer the question goes out three times more.
+func TestADeviceThatIsLookedForMayAnswerLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSearch()
+		s.browse = func(ctx context.Context, _ discovery.Config) (<-chan discovery.Device, error) {
+			reports := make(chan discovery.Device)
+			go func() {
+				defer close(reports)
+				reports <- boardA
+				select {
+				case <-time.After(7 * time.Second):
+					reports <- boardB
+					<-ctx.Done()
+				case <-ctx.Done():
+				}
+			}()
+			return reports, nil
+		}
+		chosen, err := newDesk(t, "", false).chooseDevice(t.Context(), s, []string{"board-b"})
+		if err != nil || chosen.Name != "board-b" {
+			t.Errorf("chose %+v, %v", chosen, err)
+		}
+	})
+}
+
 func TestAnOldListIsForgotten(t *testing.T) {
 	d := newDesk(t, "", false)
 	if err := d.rememberList([]foundDevice{asFound(boardA)}, time.Now().Add(-2*time.Hour)); err != nil {
@@ -239,7 +278,7 @@ func TestSelectionKeepsTheAddressThatAnswers(t *testing.T) {
 	d := newDesk(t, "", false)
 	found := asFound(device("board", port, "127.0.0.1"))
 	found.Addresses = append([]string{silent}, found.Addresses...)
-	if err := d.keepSelection(t.Context(), found); err != nil {
+	if err := d.keepSelection(t.Context(), found, false); err != nil {
 		t.Fatal(err)
 	}
 	want := credstore.Selection{Hostname: "board", Address: listener.Addr().String(), Username: "root"}
@@ -248,6 +287,23 @@ func TestSelectionKeepsTheAddressThatAnswers(t *testing.T) {
 	}
 	if want := "Selected board (" + listener.Addr().String() + ")\n"; d.out.String() != want {
 		t.Errorf("said %q", d.out.String())
+	}
+}
+
+func TestASelectionThatIsOnlyTriedKeepsNothing(t *testing.T) {
+	d := newDesk(t, "", false)
+	if err := d.keepSelection(t.Context(), asFound(device("board", 22, "127.0.0.1")), true); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(d.out.String(), "Would select board (") {
+		t.Errorf("said %q", d.out.String())
+	}
+	file, err := d.selectionFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the selection was kept: %v", err)
 	}
 }
 

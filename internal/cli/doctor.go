@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -71,7 +74,7 @@ func (a *app) doctor(ctx context.Context, acceptNewHostKey bool) error {
 		return ctx.Err()
 	}
 	rows := a.checkRows(ctx, checks)
-	err := a.print(checkList{rows}, func(w io.Writer) { writeChecks(w, rows) })
+	err := a.print(checkList{rows}, func(w io.Writer) { writeChecks(w, rows, a.sys.OutTTY) })
 	if err != nil {
 		return err
 	}
@@ -131,7 +134,11 @@ func (a *app) checkRows(ctx context.Context, checks []diagnose.Check) []checkRow
 	return rows
 }
 
-func writeChecks(w io.Writer, rows []checkRow) {
+// foundWidth is how wide the last column is on a terminal of 80 columns.
+const foundWidth = 43
+
+// writeChecks breaks long texts where people look at them, and only there.
+func writeChecks(w io.Writer, rows []checkRow, terminal bool) {
 	fmt.Fprintln(w, "CHECK\tRESULT\tFOUND")
 	for _, row := range rows {
 		name, result := row.Check, string(row.Result)
@@ -141,11 +148,36 @@ func writeChecks(w io.Writer, rows []checkRow) {
 		if row.Result == diagnose.NotTried {
 			result = "not tried"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", name, result, row.Said)
-		if row.Remedy != "" {
-			fmt.Fprintf(w, "\t\t-> %s\n", row.Remedy)
+		said, remedy := []string{row.Said}, []string{"-> " + row.Remedy}
+		if terminal {
+			said, remedy = broken(row.Said, foundWidth), broken("-> "+row.Remedy, foundWidth)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", name, result, said[0])
+		if row.Remedy == "" {
+			remedy = nil
+		}
+		for _, line := range slices.Concat(said[1:], remedy) {
+			fmt.Fprintf(w, "\t\t%s\n", line)
 		}
 	}
+}
+
+// broken is a text in lines of at most so many letters, but for words that are
+// longer.
+func broken(text string, width int) []string {
+	lines := []string{""}
+	for _, word := range strings.Fields(text) {
+		last := &lines[len(lines)-1]
+		switch {
+		case *last == "":
+			*last = word
+		case utf8.RuneCountInString(*last)+1+utf8.RuneCountInString(word) <= width:
+			*last += " " + word
+		default:
+			lines = append(lines, word)
+		}
+	}
+	return lines
 }
 
 // verdict is the failure of the whole: the first broken link.

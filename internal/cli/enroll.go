@@ -25,12 +25,14 @@ const enrollExamples = `  mbl-cli enroll root@192.0.2.7
   mbl-cli enroll --undo root@192.0.2.7`
 
 const enrollLong = `Make a Linux board a device: put mbl-device there, start it with the board,
-and announce the board where avahi runs. Then provision-pelion works.
+and announce the board, so that ` + "`mbl-cli list`" + ` finds it: by avahi where that
+runs, else by mbl-device itself. Then provision-pelion works.
 
 The program for the board's processor (mbl-device-linux-amd64, -arm64, -arm,
 -armv6) is looked for beside mbl-cli, in ../lib/mbl from there, and in the
-folder MBL_DEVICE_DIR names. An account other than root needs sudo without a
-password.
+folder MBL_DEVICE_DIR names; an amd64 or arm64 board also takes the mbl-device
+found there that was built for a machine like it. An account other than root
+needs sudo or doas without a password, for this and for provisioning.
 
 All is installed or nothing. A second run changes only what differs. --undo
 takes away what was installed, the device's credentials with it.`
@@ -39,6 +41,7 @@ type enrollOptions struct {
 	binary           string
 	dryRun           bool
 	undo             bool
+	noAnnounce       bool
 	acceptNewHostKey bool
 }
 
@@ -57,30 +60,40 @@ func newEnrollCommand(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&opts.binary, "binary", "", "`FILE` to install as mbl-device")
 	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	cmd.Flags().BoolVar(&opts.undo, "undo", false, "take away what was installed")
+	cmd.Flags().BoolVar(&opts.noAnnounce, "no-announce", false, "leave it to --address to find the board")
 	addHostKeyFlag(cmd, &opts.acceptNewHostKey)
 	return cmd
 }
 
 // enrolled is what enroll prints.
 type enrolled struct {
-	Board        string          `json:"board"`
-	Architecture string          `json:"architecture"`
-	Init         enroll.Init     `json:"init"`
-	Announced    bool            `json:"announced"`
-	Binary       string          `json:"binary,omitempty"` // on this machine
-	DryRun       bool            `json:"dry_run"`
-	Undo         bool            `json:"undo"`
-	Changed      bool            `json:"changed"`
-	Changes      []enroll.Change `json:"changes"`
+	Board        string           `json:"board"`
+	Architecture string           `json:"architecture"`
+	Init         enroll.Init      `json:"init"`
+	Announced    bool             `json:"announced"`
+	AnnouncedBy  enroll.Announcer `json:"announced_by,omitempty"`
+	Binary       string           `json:"binary,omitempty"` // on this machine
+	DryRun       bool             `json:"dry_run"`
+	Undo         bool             `json:"undo"`
+	Changed      bool             `json:"changed"`
+	Changes      []enroll.Change  `json:"changes"`
 }
 
 func (a *app) enroll(ctx context.Context, board string, opts enrollOptions) error {
 	target, err := ssh.ParseTarget(board)
 	if err != nil {
-		return usererr.Usage("%w", err)
+		return err
 	}
 	if opts.undo && opts.binary != "" {
 		return usererr.Usage("--undo installs no --binary")
+	}
+	if opts.undo && opts.noAnnounce {
+		return usererr.Usage("--undo announces nothing, so it takes no --no-announce")
+	}
+	if opts.binary != "" {
+		if err := enroll.CheckBinary(opts.binary); err != nil {
+			return err
+		}
 	}
 	folders, err := a.binaryFolders()
 	if err != nil {
@@ -98,10 +111,10 @@ func (a *app) enroll(ctx context.Context, board string, opts enrollOptions) erro
 	}
 	done := enrolled{
 		Board: client.Target().String(), Architecture: result.Board.Architecture.Name, Init: result.Board.Init,
-		Announced: result.Board.Announces, Binary: result.Binary,
+		Announced: announces(result.Announcer), AnnouncedBy: result.Announcer, Binary: result.Binary,
 		DryRun: opts.dryRun, Undo: opts.undo, Changed: result.Changed, Changes: result.Changes,
 	}
-	return a.print(done, func(w io.Writer) { done.write(w, result.Board.Root) })
+	return a.print(done, func(w io.Writer) { done.write(w) })
 }
 
 func (a *app) changeBoard(ctx context.Context, client *ssh.Client, folders []string, opts enrollOptions) (*enroll.Result, error) {
@@ -112,6 +125,7 @@ func (a *app) changeBoard(ctx context.Context, client *ssh.Client, folders []str
 		Binary: func(architecture enroll.Architecture) (*enroll.Binary, error) {
 			return enroll.FindBinary(architecture, opts.binary, folders)
 		},
+		Hidden: opts.noAnnounce,
 		Port:   cmp.Or(client.Target().Port, ssh.DefaultPort),
 		DryRun: opts.dryRun,
 		Sent: func(sent, all int64) {
@@ -121,6 +135,8 @@ func (a *app) changeBoard(ctx context.Context, client *ssh.Client, folders []str
 		},
 	})
 }
+
+func announces(by enroll.Announcer) bool { return by == enroll.ByAvahi || by == enroll.ByDevice }
 
 // binaryFolders are where the programs for boards are looked for.
 func (a *app) binaryFolders() ([]string, error) {
@@ -141,7 +157,7 @@ func (e enrolled) kept() bool {
 	return slices.ContainsFunc(e.Changes, func(change enroll.Change) bool { return change.Action == enroll.Keep })
 }
 
-func (e enrolled) write(w io.Writer, root bool) {
+func (e enrolled) write(w io.Writer) {
 	for _, change := range e.Changes {
 		fmt.Fprintf(w, "%s\t%s\n", change.Action, oneLine(change.Path))
 	}
@@ -160,10 +176,10 @@ func (e enrolled) write(w io.Writer, root bool) {
 	if e.Undo {
 		return
 	}
-	if !e.Announced {
-		fmt.Fprintln(w, "It has no avahi, so `mbl-cli list` does not find it; --address does.")
-	}
-	if !root {
-		fmt.Fprintln(w, "Provisioning needs a login as root.")
+	switch e.AnnouncedBy {
+	case enroll.ByDevice:
+		fmt.Fprintln(w, "It has no avahi, so mbl-device itself announces it.")
+	case enroll.ByNobody:
+		fmt.Fprintln(w, "It is not announced, so `mbl-cli list` does not find it; --address does.")
 	}
 }

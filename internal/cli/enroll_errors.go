@@ -13,7 +13,7 @@ func enrollRules() []rule {
 		{enroll.ErrNoAnswer, failure, "", "the account on the board needs a POSIX shell; -v shows more"},
 		{enroll.ErrNotLinux, failure, "", "mbl-device runs on Linux only"},
 		{enroll.ErrArchitecture, failure, "", "it is built for x86_64, aarch64, armv7l and armv6l"},
-		{enroll.ErrNotRoot, failure, "", "log in as root, or let the account use sudo without a password"},
+		{enroll.ErrNotRoot, failure, "", "log in as root, or let the account use sudo or doas without a password"},
 		{enroll.ErrNoChecksum, failure, "", "it is part of coreutils and of BusyBox"},
 		{enroll.ErrForeign, failure, "", "nothing was changed; a board with a pelion-provisioning-util of its own is a device already"},
 		{enroll.ErrManifest, failure, "", "nothing was changed; /opt/arm/.mbl-enrolled on the board is not what enroll wrote"},

@@ -17,7 +17,13 @@ import (
 // finish tells the person what went wrong, if anything did, and returns the
 // exit code.
 func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
-	if err == nil || errors.Is(err, errDone) {
+	if errors.Is(err, errDone) {
+		err = nil
+	}
+	if err == nil && a.out.err != nil {
+		err = usererr.Failure("cannot print: %w", a.out.err)
+	}
+	if err == nil {
 		return usererr.ExitOK
 	}
 	told := a.explain(ctx, err)
@@ -104,7 +110,18 @@ func oneLine(text string) string {
 		}
 		return r
 	}, text)
-	return hideKeys(strings.Join(strings.Fields(clean), " "))
+	return hideKeys(shortened(strings.Join(strings.Fields(clean), " ")))
+}
+
+// maxLineShown is how much of a text is shown, in bytes: what comes from
+// elsewhere may be a book.
+const maxLineShown = 2000
+
+func shortened(text string) string {
+	if len(text) <= maxLineShown {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxLineShown], "") + " …"
 }
 
 // hideKeys takes API keys out of a text: a key may stand where the name of a

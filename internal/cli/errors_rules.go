@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"syscall"
 
 	"mbl/internal/cloudapi"
 	"mbl/internal/credstore"
@@ -45,17 +46,23 @@ func rules() []rule {
 		{cloudapi.ErrPlainHTTP, failure, "", "use https://, or --insecure-http if the network between is your own"},
 		{cloudapi.ErrURL, usage, "", "write it like https://api.example.com"},
 		{cloudapi.ErrCAFile, failure, "", "it is the CA's certificate in PEM (-----BEGIN CERTIFICATE-----)"},
+		{cloudapi.ErrNotFound, failure, "", "check the name or id, and --api-url; a service of another kind lacks some of what mbl-cli asks for"},
+		{cloudapi.ErrConflict, failure, "", "choose another name, or see with `mbl-cli list-certificates` and `mbl-cli device list` what there is"},
+		{cloudapi.ErrInvalid, failure, "", "-v shows the causes; if the service is another than you think, --api-url names the right one"},
 		{discovery.ErrNoNetwork, failure, "", "--address names a device that cannot be found"},
 		{credstore.ErrName, usage, "", "a name is at most 100 bytes without / and \\, and begins with neither . nor -"},
 		{credstore.ErrChanged, failure, "", "ask your team who changed it; if it was meant: `mbl-cli list-certificates --accept-changed NAME`"},
 		{credstore.ErrExists, failure, "", "choose another name; nothing was replaced"},
+		{credstore.ErrNoPlace, failure, "", "make that folder, or set HOME to one of yours; " + envStores + " names another file"},
+		{credstore.ErrNoSpace, failure, "", "make some room there, and run the command again"},
+		{syscall.ENOSPC, failure, "", "make some room there, and run the command again"},
 		{credstore.ErrReadOnly, failure, "", "ask its owner for the right to write, or use another store: `mbl-cli store init --help`"},
 		{credstore.ErrGroup, failure, "", "name a group of this machine that you belong to; only a folder's owner can give it to a group"},
 		{credstore.ErrKeyring, failure, "", "it needs a desktop session with a keyring (GNOME Keyring, KWallet, Keychain); without --keyring the user store keeps the key, in a file that only you can read"},
 		{credstore.ErrBusy, failure, "", "if no other mbl-cli is running, delete that file"},
 		{credstore.ErrDamaged, failure, "", "restore the file or move it away"},
 		{credstore.ErrNotFound, failure, "", "`mbl-cli list-certificates` shows what there is"},
-		{fs.ErrPermission, failure, "", "you lack the right to it; of a team store you must be in the group (`mbl-cli store show`)"},
+		{fs.ErrPermission, failure, "", "you lack the right to it; if it is in a team store, you must be in the group (`mbl-cli store show`)"},
 	}...)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"mbl/internal/credential"
 	"mbl/internal/credstore"
+	"mbl/internal/iostreams"
 	"mbl/internal/pki"
 )
 
@@ -62,7 +63,7 @@ func TestUsingACertificateThatEndsSoonIsWarnedOfOnce(t *testing.T) {
 		91 * day: "the update certificate updates ended 1 day ago",
 	} {
 		var said []string
-		watched := newApp(nil).watched(stores)
+		watched := newApp(&iostreams.System{}).watched(stores)
 		watched.now = func() time.Time { return made.Add(after) }
 		watched.warn = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
 		for range 2 {

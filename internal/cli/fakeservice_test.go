@@ -24,6 +24,8 @@ type fakeService struct {
 	asked []string
 	certs []map[string]any
 	heard []map[string]any // answers of devices that wait for a poll
+
+	notified []map[string]any // what devices reported and waits likewise
 }
 
 func newFakeService(cleanup func(func())) *fakeService {
@@ -102,6 +104,8 @@ func (s *fakeService) answer(w http.ResponseWriter, r *http.Request) {
 		send(w, developerCertificate(strings.TrimPrefix(path, "/v3/developer-certificates/")))
 	case strings.HasPrefix(path, "/v2/"):
 		s.talk(w, r)
+	case path == "/v3/devices" && strings.HasSuffix(r.Header.Get("Authorization"), "blind"):
+		refuse(w, http.StatusForbidden)
 	case path == "/v3/devices":
 		list(w, devices(), r, "name", "endpoint_name", "state", "ca_id")
 	case strings.HasPrefix(path, "/v3/devices/"):
@@ -124,8 +128,12 @@ func (s *fakeService) talk(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		send(w, map[string]any{"registrations": []any{}, "async-responses": s.heard})
-		s.heard = nil
+		send(w, map[string]any{"registrations": []any{}, "async-responses": s.heard, "notifications": s.notified})
+		s.heard, s.notified = nil, nil
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, "/v2/subscriptions/") {
+		s.subscribe(w, r)
 		return
 	}
 	var asked struct {
@@ -151,6 +159,10 @@ func (s *fakeService) talk(w http.ResponseWriter, r *http.Request) {
 	case "PUT /1/0/1", "POST /1/0/8", "DELETE /5000/1":
 	case "PUT /3/0/0":
 		answer["status"], answer["error"] = 405, "METHOD_NOT_ALLOWED"
+	case "PUT /1/0/2":
+		answer["status"], answer["error"] = 400, "BAD_REQUEST"
+	case "GET /3/0/0/0":
+		answer["status"], answer["error"] = 404, "NOT_FOUND"
 	case "GET /3/0/13":
 		answer["status"], answer["error"] = 503, "NOT_CONNECTED"
 	case "GET /3/0/9":

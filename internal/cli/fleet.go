@@ -34,7 +34,7 @@ type fleetOptions struct {
 func addFleetFlags(cmd *cobra.Command, opts *fleetOptions) {
 	cmd.Flags().BoolVar(&opts.all, "all", false, "work with every device on the network")
 	cmd.Flags().StringVar(&opts.from, "from", "", "work with the devices in `FILE`: an address or a name a line; - is standard input")
-	cmd.Flags().IntVar(&opts.parallel, "parallel", defaultParallel, "work with so many devices at a time")
+	cmd.Flags().IntVar(&opts.parallel, "parallel", defaultParallel, "work with `N` devices at a time")
 	addHostKeyFlag(cmd, &opts.acceptNewHostKey)
 }
 

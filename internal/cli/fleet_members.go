@@ -101,7 +101,7 @@ func (a *app) asMembers(devices []foundDevice) ([]member, error) {
 // listedMembers are the devices a file lists. A word that could be a host name
 // is a device's name if the last list or the network has it.
 func (a *app) listedMembers(ctx context.Context, file string) ([]member, error) {
-	lines, err := a.fleetLines(file)
+	lines, err := a.fleetLines(ctx, file)
 	if err != nil {
 		return nil, err
 	}
@@ -111,12 +111,16 @@ func (a *app) listedMembers(ctx context.Context, file string) ([]member, error) 
 	}
 	var members []member
 	for _, line := range lines {
-		if at := slices.IndexFunc(known, func(d foundDevice) bool { return d.Name == line.text }); at >= 0 {
-			named, err := a.asMembers(known[at : at+1])
+		switch numbers := named(known, line.text); {
+		case len(numbers) > 1:
+			return nil, usererr.Usage("line %d of %s: %w", line.number, file, namesakes(known, numbers, line.text)).
+				WithHint("give the address in place of the name")
+		case len(numbers) == 1:
+			found, err := a.asMembers(known[numbers[0]-1 : numbers[0]])
 			if err != nil {
 				return nil, err
 			}
-			members = append(members, named...)
+			members = append(members, found...)
 			continue
 		}
 		target, err := ssh.ParseTarget(line.text)
@@ -138,8 +142,7 @@ func (a *app) devicesNamed(ctx context.Context, lines []fleetLine) ([]foundDevic
 	}
 	missing := map[string]bool{}
 	for _, line := range lines {
-		listed := slices.ContainsFunc(known, func(d foundDevice) bool { return d.Name == line.text })
-		if !listed && mayBeName(line.text) {
+		if len(named(known, line.text)) == 0 && mayBeName(line.text) {
 			missing[line.text] = true
 		}
 	}
@@ -158,10 +161,13 @@ func (a *app) devicesNamed(ctx context.Context, lines []fleetLine) ([]foundDevic
 	if errors.Is(err, discovery.ErrNoNetwork) {
 		return known, nil // they may be host names
 	}
-	for _, device := range found {
-		known = append(known, asFound(device))
+	all := known
+	for _, device := range allFound(found) {
+		if len(named(known, device.Name)) == 0 {
+			all = append(all, device)
+		}
 	}
-	return known, err
+	return all, err
 }
 
 // mayBeName: it is no address, and no host name with a domain.
@@ -177,10 +183,10 @@ type fleetLine struct {
 }
 
 // fleetLines reads the file, "-" being standard input.
-func (a *app) fleetLines(file string) ([]fleetLine, error) {
-	content, err := a.readFleetFile(file)
+func (a *app) fleetLines(ctx context.Context, file string) ([]fleetLine, error) {
+	content, err := a.readFleetFile(ctx, file)
 	if err != nil {
-		return nil, usererr.Failure("cannot read the list of devices: %w", err)
+		return nil, usererr.Failure("cannot read the list of devices: %w", err).WithHint("--from names a text with an address or a name a line")
 	}
 	if !utf8.Valid(content) || len(content) > maxFleetFile {
 		return nil, usererr.Failure("%s is no list of devices", file).WithHint("it is a text with an address or a name a line, of at most 1 MiB")
@@ -192,24 +198,32 @@ func (a *app) fleetLines(file string) ([]fleetLine, error) {
 	return lines, nil
 }
 
-func (a *app) readFleetFile(file string) ([]byte, error) {
-	from := a.sys.In
-	if file != "-" {
-		info, err := os.Stat(file)
+func (a *app) readFleetFile(ctx context.Context, file string) ([]byte, error) {
+	// A pipe may keep us waiting.
+	content, err := await(ctx, func() (string, error) {
+		from, err := a.openFleetFile(file)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		if info.IsDir() {
-			return nil, fmt.Errorf("%s is a folder", file)
-		}
-		opened, err := os.Open(file)
-		if err != nil {
-			return nil, err
-		}
-		defer opened.Close()
-		from = opened
+		defer from.Close()
+		content, err := io.ReadAll(io.LimitReader(from, maxFleetFile+1))
+		return string(content), err
+	})
+	return []byte(content), err
+}
+
+func (a *app) openFleetFile(file string) (io.ReadCloser, error) {
+	if file == "-" {
+		return io.NopCloser(a.sys.In), nil
 	}
-	return io.ReadAll(io.LimitReader(from, maxFleetFile+1))
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder", file)
+	}
+	return os.Open(file)
 }
 
 // parseFleetLines takes comments and empty lines out. In the middle of a line a

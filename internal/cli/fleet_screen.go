@@ -22,7 +22,7 @@ type screen struct {
 	rows    int
 
 	doing map[int]string
-	order []int // of those in doing
+	order []int // of those in doing, as they were named
 	drawn int   // lines on the terminal that will be drawn anew
 }
 
@@ -48,6 +48,7 @@ func (s *screen) set(device int, text string) {
 	s.change(func() {
 		if _, known := s.doing[device]; !known {
 			s.order = append(s.order, device)
+			slices.Sort(s.order)
 		}
 		s.doing[device] = text
 	})

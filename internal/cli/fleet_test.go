@@ -223,3 +223,23 @@ func TestNoEscapeCodesWithoutATerminal(t *testing.T) {
 		t.Error("-q -o json has lines beside the report")
 	}
 }
+
+func TestOneHintWhereOneThingHelpsThemAll(t *testing.T) {
+	unknown, off := "add --accept-new-host-key", "is it switched on?"
+	for _, c := range []struct {
+		hints []string
+		want  string
+	}{
+		{[]string{unknown, unknown}, unknown + "; " + againHint},
+		{[]string{unknown, off}, againHint + "; -o json has a hint for each"},
+		{[]string{unknown, ""}, againHint + "; -o json has a hint for each"},
+	} {
+		report := provisionedFleet{Devices: []fleetDevice{{Result: resultProvisioned}}}
+		for _, hint := range c.hints {
+			report.Devices = append(report.Devices, fleetDevice{Result: resultFailed, Hint: hint})
+		}
+		if got := report.hint(); got != c.want {
+			t.Errorf("%q: hint %q", c.hints, got)
+		}
+	}
+}

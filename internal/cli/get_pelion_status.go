@@ -84,9 +84,19 @@ func (a *app) getPelionStatus(ctx context.Context, acceptNewHostKey bool) error 
 		return err
 	}
 	if err != nil {
-		return usererr.Failure("%w", err).WithHint("`mbl-cli provision-pelion` provisions it")
+		return usererr.Failure("%s", notConfigured(status.Reason)).Because(err).WithHint("`mbl-cli provision-pelion` provisions it")
 	}
 	return refused
+}
+
+// notConfigured begins with the original's words, which scripts look for; the
+// original does not say why.
+func notConfigured(why string) string {
+	const verdict = "Your device is not correctly configured for Pelion Device Management"
+	if why == "" {
+		return verdict
+	}
+	return verdict + ": " + why
 }
 
 func newPelionStatus(target ssh.Target, answer *provision.Answer, verdict error) pelionStatus {

@@ -14,8 +14,9 @@ import (
 
 func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Show how a command is used",
+		Use:               "help [COMMAND]",
+		Short:             "Show how a command is used",
+		ValidArgsFunction: completeTopics,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			topic, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
@@ -24,6 +25,21 @@ func newHelpCommand() *cobra.Command {
 			return topic.Help()
 		},
 	}
+}
+
+// completeTopics are the commands below those that were typed.
+func completeTopics(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	topic, rest, err := cmd.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, sub := range topic.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name()+"\t"+sub.Short)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // showHelp prints a command's help to standard output, examples first: they
@@ -38,9 +54,10 @@ func showHelp(cmd *cobra.Command, _ []string) {
 	if cmd.HasExample() {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
 	}
+	own := ownFlags(cmd) // puts together what the usage line speaks of
 	fmt.Fprintf(w, "\nUsage:\n  %s\n", cmd.UseLine())
 	showCommands(w, cmd)
-	showFlags(w, "Flags", ownFlags(cmd))
+	showFlags(w, "Flags", own)
 	if cmd.HasParent() {
 		fmt.Fprintf(w, "\n`mbl-cli help` lists the flags that every command understands.\n")
 	}

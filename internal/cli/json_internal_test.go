@@ -16,12 +16,12 @@ import (
 func printed() map[string]any {
 	return map[string]any{
 		"list":                      []foundDevice{},
-		"select":                    foundDevice{},
+		"select":                    selectedDevice{},
 		"which":                     []chosenDevice{},
 		"get":                       transfer.Result{},
 		"save-api-key":              savedAPIKey{},
 		"api-key list":              apiKeyList{},
-		"api-key use":               apiKeyRow{},
+		"api-key use":               chosenKey{},
 		"api-key forget":            forgottenKey{},
 		"store show":                shownStores{},
 		"store init":                madeStores{},
@@ -31,7 +31,11 @@ func printed() map[string]any {
 		"device list":               deviceList{},
 		"device read":               reading{},
 		"device write":              doneRow{},
+		"device observe":            seenValue{},
+		"provision-pelion":          provisioned{},
+		"provision-pelion --all":    provisionedFleet{},
 		"get-pelion-status":         pelionStatus{},
+		"get-pelion-status --all":   fleetStatus{},
 		"doctor":                    checkList{},
 		"enroll":                    enrolled{},
 	}
@@ -50,6 +54,10 @@ func jsonNames(typ reflect.Type, before string) []string {
 	var names []string
 	for i := range typ.NumField() {
 		name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		if typ.Field(i).Anonymous && name == "" { // its fields stand beside the others
+			names = append(names, jsonNames(typ.Field(i).Type, before)...)
+			continue
+		}
 		if before != "" {
 			name = before + "." + name
 		}

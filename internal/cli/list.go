@@ -33,7 +33,7 @@ func newListCommand(a *app) *cobra.Command {
 }
 
 func addTimeout(cmd *cobra.Command, s *search) {
-	cmd.Flags().DurationVar(&s.timeout, "timeout", s.timeout, "give up after this time when no device answers")
+	cmd.Flags().DurationVar(&s.timeout, "timeout", s.timeout, "give up after `TIME`, such as 5s, when no device answers")
 }
 
 func (a *app) listFoundDevices(ctx context.Context, s search) error {
@@ -59,6 +59,9 @@ func (a *app) listFoundDevices(ctx context.Context, s search) error {
 // discover looks for devices and remembers the numbers they get. Live, it
 // writes each device when it answers; else they are sorted by address.
 func (a *app) discover(ctx context.Context, s search, w io.Writer, live bool) ([]foundDevice, error) {
+	if err := s.checkTimeout(); err != nil {
+		return nil, err
+	}
 	a.progress("Discovering devices. This will take up to %d seconds.", int(s.timeout.Seconds()))
 	s.config.Log = a.log()
 	number := 0
@@ -72,10 +75,7 @@ func (a *app) discover(ctx context.Context, s search, w io.Writer, live bool) ([
 	if err != nil {
 		return nil, err
 	}
-	var devices []foundDevice
-	for _, device := range found {
-		devices = append(devices, asFound(device))
-	}
+	devices := allFound(found)
 	if !live {
 		sortFound(devices)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,6 +59,9 @@ func (a *app) listCertificates(ctx context.Context, opts listCertificatesOptions
 		return err
 	}
 	if opts.accept != "" {
+		if err := credstore.CheckName(opts.accept); err != nil {
+			return err
+		}
 		if err := stores.AcceptChange(ctx, opts.accept); err != nil {
 			return err
 		}
@@ -86,7 +90,7 @@ func (a *app) certificatesInService(ctx context.Context, local bool) ([]certific
 	}
 	client, err := a.service(ctx)
 	if errors.Is(err, errNoKey) {
-		a.progress("No API key is saved, so this is the team store alone.")
+		a.progress("%v, so this is the team store alone.", err)
 		return nil, nil
 	}
 	if err != nil {
@@ -111,10 +115,18 @@ func writeCertificates(w io.Writer, rows []certificateRow) {
 		fmt.Fprintln(w, "No certificates.")
 		return
 	}
-	fmt.Fprintln(w, "NAME\tKIND\tIN\tEXPIRES\tDEVICES\tFINGERPRINT\tREMARK")
+	// Without remarks the list fits into 80 columns.
+	remarks := slices.ContainsFunc(rows, func(row certificateRow) bool { return remark(row) != "" })
+	last := func(certificateRow) string { return "" }
+	header := "NAME\tKIND\tIN\tEXPIRES\tDEVICES\tFINGERPRINT"
+	if remarks {
+		header += "\tREMARK"
+		last = func(row certificateRow) string { return "\t" + remark(row) }
+	}
+	fmt.Fprintln(w, header)
 	for _, row := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			oneLine(row.Name), oneLine(row.Kind), places(row), expiry(row), devicesUsed(row), shortFingerprint(row), remark(row))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s%s\n",
+			oneLine(row.Name), oneLine(row.Kind), places(row), expiry(row), devicesUsed(row), shortFingerprint(row), last(row))
 	}
 }
 

@@ -14,7 +14,10 @@ import (
 // Main runs mbl-cli once and returns its exit code. It stops what it is doing
 // when ctx ends.
 func Main(ctx context.Context, sys *iostreams.System) int {
-	a := newApp(sys)
+	return newApp(sys).main(ctx)
+}
+
+func (a *app) main(ctx context.Context) int {
 	cmd, err := newRootCommand(a).ExecuteContextC(ctx)
 	return a.finish(ctx, cmd, err)
 }

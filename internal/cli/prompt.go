@@ -14,11 +14,17 @@ import (
 
 const maxLine = 8 << 10 // bytes of one answer
 
+var errInputEnded = errors.New("cannot read the answer: the input ended")
+
 // ask prints a question on standard error and reads one line. The caller has
 // made sure that somebody is there to answer.
 func (a *app) ask(ctx context.Context, question string) (string, error) {
 	fmt.Fprint(a.sys.Err, question)
-	return a.readLine(ctx)
+	answer, err := a.readLine(ctx)
+	if err != nil {
+		fmt.Fprintln(a.sys.Err) // nobody has ended the line
+	}
+	return answer, err
 }
 
 // confirm asks a question that anything but yes answers with no.
@@ -82,7 +88,7 @@ func await(ctx context.Context, read func() (string, error)) (string, error) {
 		return "", ctx.Err()
 	case got := <-answers:
 		if errors.Is(got.err, io.EOF) {
-			return "", fmt.Errorf("cannot read the answer: the input ended")
+			return "", errInputEnded
 		}
 		return got.text, got.err
 	}

@@ -36,6 +36,7 @@ type provisionedFleet struct {
 	Failed             int              `json:"failed"`
 	Interrupted        int              `json:"interrupted"`
 	NotTried           int              `json:"not_tried"`
+	DryRun             bool             `json:"dry_run"`
 	Devices            []fleetDevice    `json:"devices"`
 }
 
@@ -72,7 +73,11 @@ func (a *app) provisionFleet(ctx context.Context, plan provision.Plan, opts prov
 	if err != nil {
 		return err
 	}
-	a.progress("Provisioning %d devices, %d at a time.", len(f.members), min(f.parallel, len(f.members)))
+	doing := "Provisioning"
+	if plan.DryRun {
+		doing = "Asking"
+	}
+	a.progress("%s %d devices, %d at a time.", doing, len(f.members), min(f.parallel, len(f.members)))
 	results := make([]*provision.Result, len(f.members))
 	devices := make([]fleetDevice, len(f.members))
 	ended := f.run(ctx, task{
@@ -82,7 +87,7 @@ func (a *app) provisionFleet(ctx context.Context, plan provision.Plan, opts prov
 		},
 		over: func(i int, err error) string {
 			devices[i] = a.fleetDevice(ctx, f.members[i], results[i], err)
-			return devices[i].line(f.members[i])
+			return devices[i].line(f.members[i], plan.DryRun)
 		},
 	})
 	if at := slices.IndexFunc(ended, concernsAll); at >= 0 && ctx.Err() == nil {
@@ -154,8 +159,11 @@ func resultOf(result *provision.Result, err error) fleetResult {
 	}
 }
 
-func (d fleetDevice) line(m member) string {
+func (d fleetDevice) line(m member, dryRun bool) string {
 	words := map[fleetResult]string{resultAlready: "provisioned already", resultNotTried: "not tried"}
+	if dryRun {
+		words[resultProvisioned] = "would be provisioned"
+	}
 	text := fmt.Sprintf("%s: %s", m, cmp.Or(words[d.Result], string(d.Result)))
 	if d.Error != "" {
 		text += ": " + d.Error
@@ -164,9 +172,9 @@ func (d fleetDevice) line(m member) string {
 }
 
 func newProvisionedFleet(plan provision.Plan, results []*provision.Result, devices []fleetDevice) provisionedFleet {
-	report := provisionedFleet{Certificate: plan.Certificate, UpdateCertificate: plan.Update, Devices: devices}
+	report := provisionedFleet{Certificate: plan.Certificate, UpdateCertificate: plan.Update, DryRun: plan.DryRun, Devices: devices}
 	for i, result := range results {
-		if result == nil || result.EndpointName == "" {
+		if result == nil || result.EndpointName == "" && !plan.DryRun {
 			continue
 		}
 		report.CertificateSource, report.AccountID = result.Source, result.AccountID
@@ -198,7 +206,12 @@ func (r *provisionedFleet) count(result fleetResult) *int {
 }
 
 func (r provisionedFleet) write(w io.Writer) {
-	fmt.Fprintf(w, "Of %d devices: %d provisioned", len(r.Devices), r.Provisioned)
+	done := "provisioned"
+	if r.DryRun {
+		done = "would be provisioned"
+		fmt.Fprint(w, createFirst(r.CertificateSource, r.Certificate))
+	}
+	fmt.Fprintf(w, "Of %d devices: %d %s", len(r.Devices), r.Provisioned, done)
 	for _, part := range []struct {
 		count int
 		what  string
@@ -217,10 +230,25 @@ func (r provisionedFleet) verdict(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case r.Failed > 0:
-		return someFailed(r.Failed, len(r.Devices)).WithHint("%s; -o json has a hint for each", againHint)
+		return someFailed(r.Failed, len(r.Devices)).WithHint("%s", r.hint())
 	default:
 		return nil
 	}
+}
+
+// hint is what helps all devices that failed, if that is one thing.
+func (r provisionedFleet) hint() string {
+	hint := ""
+	for _, device := range r.Devices {
+		if device.Result != resultFailed {
+			continue
+		}
+		if device.Hint == "" || hint != "" && hint != device.Hint {
+			return againHint + "; -o json has a hint for each"
+		}
+		hint = device.Hint
+	}
+	return hint + "; " + againHint
 }
 
 func someFailed(failed, all int) *usererr.Error {

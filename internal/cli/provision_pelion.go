@@ -47,6 +47,7 @@ type provisionOptions struct {
 	updateFile string
 	perDevice  bool
 	again      bool
+	dryRun     bool
 	fleet      fleetOptions
 }
 
@@ -60,7 +61,7 @@ func newProvisionPelionCommand(a *app) *cobra.Command {
 		Args:              takes("CERT-NAME", "UPDATE-CERT"),
 		ValidArgsFunction: a.completeProvisioning,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan := provision.Plan{Certificate: args[0], Create: opts.create, Update: args[1], UpdateFile: opts.updateFile, PerDevice: opts.perDevice}
+			plan := provision.Plan{Certificate: args[0], Create: opts.create, Update: args[1], UpdateFile: opts.updateFile, PerDevice: opts.perDevice, DryRun: opts.dryRun}
 			if a.isFleet(opts.fleet) {
 				return a.provisionFleet(cmd.Context(), plan, opts)
 			}
@@ -70,6 +71,7 @@ func newProvisionPelionCommand(a *app) *cobra.Command {
 	cmd.Flags().BoolVarP(&opts.create, "create-dev-cert", "c", false, "create the developer certificate in the service")
 	cmd.Flags().StringVarP(&opts.updateFile, "parse-update-cert", "p", "", "put the update_default_resources.c `FILE` into the team store as UPDATE-CERT first")
 	cmd.Flags().BoolVar(&opts.perDevice, "per-device", false, "give each device a key and certificate of its own")
+	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "contact the device, say what would be done, and do nothing")
 	cmd.Flags().BoolVar(&opts.again, "again", false, "of many devices, provision also those that have the certificate")
 	addFleetFlags(cmd, &opts.fleet)
 	return cmd
@@ -153,6 +155,7 @@ type provisioned struct {
 	AccountID         string           `json:"account_id"`
 	CertificateID     string           `json:"certificate_id,omitempty"` // of the device's own certificate (--per-device)
 	Provisioned       bool             `json:"provisioned"`
+	DryRun            bool             `json:"dry_run"`
 	DeviceID          string           `json:"device_id,omitempty"` // only of a device that has registered before
 	DeviceName        string           `json:"device_name,omitempty"`
 	ProvisionOutput   string           `json:"provision_output"`
@@ -168,11 +171,14 @@ func newProvisioned(plan provision.Plan, target ssh.Target, result *provision.Re
 		EndpointName:      result.EndpointName,
 		AccountID:         result.AccountID,
 		CertificateID:     result.OwnID,
-		Provisioned:       true,
+		DryRun:            plan.DryRun,
 		DeviceName:        result.Named,
-		ProvisionOutput:   result.Answer.Provision.Stdout,
-		StatusOutput:      result.Answer.Status.Stdout,
 	}
+	if plan.DryRun {
+		return done
+	}
+	done.Provisioned = true
+	done.ProvisionOutput, done.StatusOutput = result.Answer.Provision.Stdout, result.Answer.Status.Stdout
 	if result.Answer.State != nil {
 		done.DeviceID = result.Answer.State.DeviceID
 	}
@@ -181,6 +187,10 @@ func newProvisioned(plan provision.Plan, target ssh.Target, result *provision.Re
 
 func (a *app) printProvisioned(done provisioned) error {
 	return a.print(done, func(w io.Writer) {
+		if done.DryRun {
+			done.foretell(w)
+			return
+		}
 		fmt.Fprint(w, deviceText(done.ProvisionOutput))
 		fmt.Fprint(w, deviceText(done.StatusOutput))
 		fmt.Fprintf(w, "Provisioned %s with %s and %s.\n", done.Device, done.Certificate, done.UpdateCertificate)
@@ -188,6 +198,19 @@ func (a *app) printProvisioned(done provisioned) error {
 			fmt.Fprintf(w, "Its own certificate is %s.\n", oneLine(done.CertificateID))
 		}
 	})
+}
+
+// foretell says what would be done.
+func (p provisioned) foretell(w io.Writer) {
+	fmt.Fprintln(w, createFirst(p.CertificateSource, p.Certificate)+fmt.Sprintf("%s would be provisioned with %s and %s.", p.Device, p.Certificate, p.UpdateCertificate))
+}
+
+// createFirst is what happens before the first device.
+func createFirst(source provision.Source, certificate string) string {
+	if source != provision.Created {
+		return ""
+	}
+	return fmt.Sprintf("The developer certificate %s would be created.\n", certificate)
 }
 
 // provisioningFailed tells what the util said, and what state things are in:

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -39,6 +40,7 @@ func newRootCommand(a *app) *cobra.Command {
 		SuggestionsMinimumDistance: suggestionDistance,
 	}
 	root.SetArgs(a.sys.Args)
+	root.SetGlobalNormalizationFunc(wholeFlagName)
 	root.SetIn(a.sys.In)
 	root.SetOut(a.sys.Out)
 	root.SetErr(a.sys.Err)
@@ -64,22 +66,25 @@ func newRootCommand(a *app) *cobra.Command {
 		newEnrollCommand(a),
 	)
 	root.SetHelpCommand(newHelpCommand())
+	root.SetFlagErrorFunc(flagError)
+	addCompletionCommand(root)
+	if completes(a.sys.Args) {
+		plainUsages(root)
+	}
 	completeFlag(root, "api-url", a.completeServices)
+	completeFlag(root, "address", a.completeAddresses)
 	completeFlag(root, "output", cobra.FixedCompletions([]string{outputText, outputJSON}, cobra.ShellCompDirectiveNoFileComp))
 	return root
 }
 
 // start runs before every command, once its flags and arguments are known to
 // be right: whatever fails from here on is not wrong use.
-func (a *app) start(cmd *cobra.Command, _ []string) error {
+func (a *app) start(*cobra.Command, []string) error {
 	if a.flags.version {
 		fmt.Fprintln(a.sys.Out, "mbl-cli "+buildinfo.Version())
 		return errDone
 	}
 	if err := a.flags.check(); err != nil {
-		return err
-	}
-	if err := cmd.ValidateRequiredFlags(); err != nil {
 		return err
 	}
 	a.started = true
@@ -100,6 +105,7 @@ func addGlobalFlags(root *cobra.Command, flags *globalFlags) {
 	set.BoolVarP(&flags.verbose, "verbose", "v", false, "show what is done and the causes of failures")
 	set.BoolVarP(&flags.quiet, "quiet", "q", false, "no progress, only data and errors")
 	set.BoolVar(&flags.noInput, "no-input", false, "never ask, fail instead")
+	set.BoolP("help", "h", false, "show how a command is used")
 	set.Bool("no-color", false, "no colours; there are none, so scripts that ask for it work")
 	set.VisitAll(func(flag *pflag.Flag) { root.Flags().AddFlag(rootOnly(flag)) })
 	root.Flags().BoolVarP(&flags.version, "version", "V", false, "print the version")
@@ -124,9 +130,17 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	if isCommand(cmd, args[0]) { // it was taken for the value of a flag
+		return usererr.Usage("%s stands where a flag's value is expected", args[0]).
+			WithHint("a value that begins with - is written behind its flag with =: --flag=-value")
+	}
 	err := usererr.Usage("unknown command %q", args[0])
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return err.WithHint("did you mean %q?", near[0])
+		return err.WithHint("did you mean %q?", nearest(args[0], near))
 	}
 	return err
+}
+
+func isCommand(parent *cobra.Command, name string) bool {
+	return slices.ContainsFunc(parent.Commands(), func(cmd *cobra.Command) bool { return cmd.Name() == name })
 }

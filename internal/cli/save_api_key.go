@@ -38,6 +38,7 @@ system's keyring keeps the key, and the store only notes that.`
 type saveAPIKeyOptions struct {
 	name    string
 	keyring bool
+	dryRun  bool
 }
 
 func newSaveAPIKeyCommand(a *app) *cobra.Command {
@@ -59,12 +60,13 @@ func newSaveAPIKeyCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&opts.name, "name", defaultKeyTag, "what to call the key: `NAME`")
 	cmd.Flags().BoolVar(&opts.keyring, "keyring", false, "keep the key in the operating system's keyring")
+	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false, "check the key, and keep nothing")
 	return cmd
 }
 
 func (a *app) saveAPIKey(ctx context.Context, given string, opts saveAPIKeyOptions) error {
 	if err := credstore.CheckName(opts.name); err != nil {
-		return usererr.Usage("--name: %w", err)
+		return fmt.Errorf("--name: %w", err)
 	}
 	stores, err := a.stores()
 	if err != nil {
@@ -80,15 +82,17 @@ func (a *app) saveAPIKey(ctx context.Context, given string, opts saveAPIKeyOptio
 	}
 	key.Name, key.Keyring = opts.name, opts.keyring
 	key.AccountID, key.Checked = account.ID, time.Now().Truncate(time.Second)
-	if err := stores.User.SaveAPIKey(ctx, key); err != nil {
-		return err
+	if !opts.dryRun {
+		if err := stores.User.SaveAPIKey(ctx, key); err != nil {
+			return err
+		}
 	}
 	if given != keyFromInput {
 		a.progress("hint: `mbl-cli save-api-key -` keeps the key out of your shell's history")
 	}
-	saved := savedAPIKey{key.Name, key.URL, account.ID, stores.User.Path(), key.Keyring}
+	saved := savedAPIKey{key.Name, key.URL, account.ID, stores.User.Path(), key.Keyring, opts.dryRun}
 	return a.print(saved, func(w io.Writer) {
-		fmt.Fprintf(w, "Saved the API key for %s (account %s).\n", saved.URL, oneLine(saved.AccountID))
+		fmt.Fprintf(w, "%s the API key for %s (account %s).\n", didOrWould(opts.dryRun, "Saved", "Would save"), saved.URL, oneLine(saved.AccountID))
 	})
 }
 
@@ -99,6 +103,7 @@ type savedAPIKey struct {
 	AccountID string `json:"account_id"`
 	UserStore string `json:"user_store"`
 	Keyring   bool   `json:"keyring"`
+	DryRun    bool   `json:"dry_run"`
 }
 
 // newKey is the key that the person gave, with the service it is for.
@@ -125,7 +130,11 @@ func (a *app) keyText(ctx context.Context, given string) (string, error) {
 	if a.sys.InTTY && a.flags.noInput {
 		return "", usererr.Usage("KEY is missing, and --no-input forbids to ask for it").WithHint("pipe the key in: `mbl-cli save-api-key - < FILE`")
 	}
-	return a.askSecret(ctx, "API key: ")
+	key, err := a.askSecret(ctx, "API key: ")
+	if errors.Is(err, errInputEnded) {
+		return "", usererr.Usage("standard input holds no API key").WithHint("pipe the key in: `mbl-cli save-api-key - < FILE`")
+	}
+	return key, err
 }
 
 // newKeyCAFile is the CA file to use: the one named now, else the one that
@@ -160,9 +169,14 @@ func (a *app) checkKey(ctx context.Context, key credstore.APIKey) (*cloudapi.Acc
 	}
 	a.progress("Checking the API key with %s.", key.URL)
 	account, err := client.CurrentAccount(ctx)
-	if errors.Is(err, cloudapi.ErrNotFound) {
+	switch {
+	case errors.Is(err, cloudapi.ErrNotFound):
 		return nil, usererr.Failure("%s is not a Device Management service: it knows no accounts", key.URL).Because(err).
 			WithHint("--api-url names the service; nothing was saved")
+	case errors.Is(err, cloudapi.ErrUnauthorized):
+		// The original's words, which scripts look for, and which service that is.
+		return nil, usererr.New(usererr.ExitKeyRefused, "API key not recognised by Pelion Device Management (%s)", key.URL).Because(err).
+			WithHint("check that the key is whole; --api-url names another service; nothing was saved")
 	}
 	return account, err
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"strconv"
 	"time"
 
@@ -19,12 +18,14 @@ import (
 
 const selectLong = `Choose the device that commands work with until another one is chosen.
 
-A number means the list last shown by ` + "`mbl-cli list`" + ` or ` + "`mbl-cli select`" + `. The device
-must answer now; of its addresses the first that accepts a connection is kept,
-in ~/.mbl-dev.json.`
+A number means the list last shown by ` + "`mbl-cli list`" + ` or ` + "`mbl-cli select`" + `; a
+name is the one shown there, or the host name. Of several devices that share a
+name, give the number or the address. The device must answer now; of its
+addresses the first that accepts a connection is kept, in ~/.mbl-dev.json.`
 
 func newSelectCommand(a *app) *cobra.Command {
 	s := newSearch()
+	var dryRun bool
 	cmd := &cobra.Command{
 		Use:     "select [INDEX|NAME]",
 		Short:   "Choose the device to work with",
@@ -38,10 +39,11 @@ func newSelectCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.keepSelection(cmd.Context(), device)
+			return a.keepSelection(cmd.Context(), device, dryRun)
 		},
 	}
 	addTimeout(cmd, &s)
+	addDryRunFlag(cmd, &dryRun)
 	return cmd
 }
 
@@ -77,23 +79,16 @@ func (a *app) askWhich(ctx context.Context, devices []foundDevice) (foundDevice,
 		if answer == "" {
 			return foundDevice{}, usererr.Failure("no device was selected")
 		}
-		if device, ok := pick(devices, answer); ok {
+		device, ok, err := pick(devices, answer)
+		if ok {
 			return device, nil
+		}
+		if err != nil {
+			fmt.Fprintf(a.sys.Err, "%v; give a number\n", err)
+			continue
 		}
 		fmt.Fprintf(a.sys.Err, "%q is not in the list; give a number from 1 to %d, or nothing to leave it\n", answer, len(devices))
 	}
-}
-
-// pick is the device of a list with the number or name given.
-func pick(devices []foundDevice, wanted string) (foundDevice, bool) {
-	if number, err := strconv.Atoi(wanted); err == nil && number >= 1 && number <= len(devices) {
-		return devices[number-1], true
-	}
-	at := slices.IndexFunc(devices, func(d foundDevice) bool { return d.Name == wanted })
-	if at < 0 {
-		return foundDevice{}, false
-	}
-	return devices[at], true
 }
 
 // findNamed looks for the device with a name, or with a number of the list
@@ -103,25 +98,70 @@ func (a *app) findNamed(ctx context.Context, s search, wanted string) (foundDevi
 	if err != nil {
 		return foundDevice{}, err
 	}
-	name := wanted
-	if remembered, ok := pick(last, wanted); ok {
-		name = remembered.Name
-	} else if _, err := strconv.Atoi(wanted); err == nil && len(last) == 0 {
+	listed, ok, err := pick(last, wanted)
+	_, notNumber := strconv.Atoi(wanted)
+	switch {
+	case err != nil:
+		return foundDevice{}, err
+	case ok:
+		return a.findListed(ctx, s, last, listed)
+	case notNumber == nil && len(last) == 0:
 		return a.findNumbered(ctx, s, wanted)
+	case notNumber == nil:
+		return foundDevice{}, usererr.Failure("the list last shown has no device %s, it has %s", wanted, count(len(last), "device")).
+			WithHint("`mbl-cli list` shows the devices that answer now")
 	}
-	s.config.Log = a.log()
-	s.enough = func(device discovery.Device) bool { return device.Name == name && len(device.Addresses) > 0 }
-	a.progress("Looking for %s. This will take up to %d seconds.", name, int(s.timeout.Seconds()))
-	found, err := s.run(ctx)
+	s.enough = func(device discovery.Device) bool {
+		return len(device.Addresses) > 0 && asFound(device).goesBy(wanted) > 0
+	}
+	found, err := a.lookFor(ctx, s, wanted)
 	if err != nil {
 		return foundDevice{}, err
 	}
-	for _, device := range found {
-		if device.Name == name {
-			return asFound(device), nil
+	device, ok, err := pick(found, wanted)
+	if err == nil && !ok {
+		err = notFound(wanted)
+	}
+	return device, err
+}
+
+// findListed looks for a device of the list last shown.
+func (a *app) findListed(ctx context.Context, s search, last []foundDevice, listed foundDevice) (foundDevice, error) {
+	shared := len(named(last, listed.Name)) > 1
+	s.enough = func(device discovery.Device) bool {
+		return len(device.Addresses) > 0 && asFound(device).sameAs(listed, shared)
+	}
+	found, err := a.lookFor(ctx, s, listed.Name)
+	if err != nil {
+		return foundDevice{}, err
+	}
+	var alike []int
+	for i, device := range found {
+		if device.sameAs(listed, true) {
+			return device, nil
+		}
+		if device.sameAs(listed, shared) {
+			alike = append(alike, i+1)
 		}
 	}
-	return foundDevice{}, notFound(name)
+	switch len(alike) {
+	case 0:
+		return foundDevice{}, notFound(listed.Name)
+	case 1: // it has other links and addresses now
+		return found[alike[0]-1], nil
+	default:
+		return foundDevice{}, namesakes(found, alike, listed.Name)
+	}
+}
+
+func (a *app) lookFor(ctx context.Context, s search, name string) ([]foundDevice, error) {
+	if err := s.checkTimeout(); err != nil {
+		return nil, err
+	}
+	s.config.Log = a.log()
+	a.progress("Looking for %s. This will take up to %d seconds.", name, int(s.timeout.Seconds()))
+	found, err := s.run(ctx)
+	return allFound(found), err
 }
 
 // findNumbered: a number, and no list was shown lately.
@@ -133,10 +173,11 @@ func (a *app) findNumbered(ctx context.Context, s search, wanted string) (foundD
 	if len(devices) == 0 {
 		return foundDevice{}, noDevices()
 	}
-	if device, ok := pick(devices, wanted); ok {
-		return device, nil
+	device, ok, err := pick(devices, wanted)
+	if err == nil && !ok {
+		err = notFound(wanted)
 	}
-	return foundDevice{}, notFound(wanted)
+	return device, err
 }
 
 func notFound(name string) error {
@@ -144,24 +185,37 @@ func notFound(name string) error {
 		WithHint("`mbl-cli list` shows the devices that answer now")
 }
 
+// selectedDevice is what select prints.
+type selectedDevice struct {
+	foundDevice
+	DryRun bool `json:"dry_run"`
+}
+
 // keepSelection keeps the device with the first of its addresses that can be
 // reached.
-func (a *app) keepSelection(ctx context.Context, device foundDevice) error {
+func (a *app) keepSelection(ctx context.Context, device foundDevice, dryRun bool) error {
 	address := reachable(ctx, device.Addresses)
 	if address == "" {
 		address = device.Address
 		a.progress("warning: %s does not accept connections yet", device.Name)
 	}
+	device.Address = address
+	if !dryRun {
+		if err := a.saveSelection(device); err != nil {
+			return err
+		}
+	}
+	return a.print(selectedDevice{device, dryRun}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s %s (%s)\n", didOrWould(dryRun, "Selected", "Would select"), device.Name, address)
+	})
+}
+
+func (a *app) saveSelection(device foundDevice) error {
 	path, err := a.selectionFile()
 	if err != nil {
 		return err
 	}
-	selection := credstore.Selection{Hostname: device.Name, Address: address, Username: ssh.DefaultUser}
-	if err := credstore.SaveSelection(path, selection); err != nil {
-		return err
-	}
-	device.Address = address
-	return a.print(device, func(w io.Writer) { fmt.Fprintf(w, "Selected %s (%s)\n", device.Name, address) })
+	return credstore.SaveSelection(path, credstore.Selection{Hostname: device.Name, Address: device.Address, Username: ssh.DefaultUser})
 }
 
 // connectTime is how long an address has to accept a connection.

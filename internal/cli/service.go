@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 
 	"mbl/internal/cloudapi"
 	"mbl/internal/credstore"
@@ -57,6 +58,8 @@ func (a *app) client(key credstore.APIKey) (*cloudapi.Client, error) {
 		CAFile:       key.CAFile,
 		InsecureHTTP: a.flags.insecureHTTP,
 		Log:          a.log(),
+		Timeout:      a.patience,
+		RetryPause:   a.patience / 1000,
 	})
 }
 
@@ -81,27 +84,73 @@ func (a *app) serviceURL() (string, error) {
 
 // serviceKey is the key to use with the service at url: the environment's,
 // else the one saved for exactly this service.
-func (a *app) serviceKey(ctx context.Context, url string) (credstore.APIKey, error) {
+func (a *app) serviceKey(ctx context.Context, url string) (key credstore.APIKey, err error) {
+	if fromEnv := strings.TrimSpace(a.sys.Getenv(envKey)); fromEnv != "" {
+		key, err = a.keyFromEnvironment(url, fromEnv)
+	} else {
+		key, err = a.keyFromStore(ctx, url)
+	}
+	if err != nil {
+		return credstore.APIKey{}, err
+	}
+	if key.Key.Empty() {
+		return credstore.APIKey{}, a.noKey(url)
+	}
+	key.CAFile, err = a.caFile(key.CAFile)
+	return key, err
+}
+
+// noKey says how to save a key for the service at url, and why the one that
+// the original tool saved is not it.
+func (a *app) noKey(url string) error {
+	err := usererr.New(usererr.ExitFailure, "there is no API key for %s", url).Because(errNoKey)
+	if stores, _ := a.stores(); stores != nil {
+		if _, missing := stores.User.OriginalAPIKey(); missing == nil {
+			return err.WithHint("the key in your user store names no service, so --api-url does not get it; `mbl-cli --api-url %s save-api-key -` saves it for this one", url)
+		}
+	}
+	return err.WithHint("`mbl-cli --api-url %s save-api-key -` saves one", url)
+}
+
+// keyFromEnvironment is the environment's key, with what the user store knows
+// of the service. A machine that has no place for stores, such as a container,
+// needs none.
+func (a *app) keyFromEnvironment(url, text string) (credstore.APIKey, error) {
+	if err := checkKeyText(text); err != nil {
+		return credstore.APIKey{}, usererr.Usage("%s: %w", envKey, err)
+	}
 	stores, err := a.stores()
+	if errors.Is(err, errNoHome) || errors.Is(err, credstore.ErrNoPlace) {
+		return credstore.APIKey{URL: url, Key: secret.New(text)}, nil
+	}
 	if err != nil {
 		return credstore.APIKey{}, err
 	}
 	key, err := a.savedKey(stores, url)
+	key.Key = secret.New(text)
+	return key, err
+}
+
+// keyFromStore is the key saved for the service at url. Where the environment
+// names the service it may be the one that the original tool saved: that tool
+// would take it there.
+func (a *app) keyFromStore(ctx context.Context, url string) (credstore.APIKey, error) {
+	stores, err := a.stores()
 	if err != nil {
 		return credstore.APIKey{}, err
 	}
-	if fromEnv := a.sys.Getenv(envKey); fromEnv != "" {
-		key.Key = secret.New(fromEnv)
-	} else if key, err = stores.User.Fetch(ctx, key); err != nil {
+	key, err := stores.User.APIKeyFor(url)
+	if errors.Is(err, credstore.ErrNotFound) && a.flags.apiURL == "" {
+		key, err = stores.User.OriginalAPIKey()
+	}
+	if errors.Is(err, credstore.ErrNotFound) {
+		return credstore.APIKey{}, nil
+	}
+	if err != nil {
 		return credstore.APIKey{}, err
 	}
-	if key.Key.Empty() {
-		return credstore.APIKey{}, usererr.New(usererr.ExitFailure, "there is no API key for %s", url).
-			Because(errNoKey).
-			WithHint("`mbl-cli --api-url %s save-api-key -` saves one", url)
-	}
-	key.CAFile, err = a.caFile(key.CAFile)
-	return key, err
+	key.URL = url
+	return stores.User.Fetch(ctx, key)
 }
 
 // savedKey is the key saved for the service at url; one with the URL alone if

@@ -18,8 +18,9 @@ const shellLong = `Log in to the device, or run one command there.
 
 Without CMD it takes a terminal; Ctrl-C and all other keys go to the device. A
 command gets this one's standard input, and its output comes out as it is, byte
-for byte, standard error apart. Either way the exit code is the device's: 128
-plus the signal's number for a command that was killed.`
+for byte, standard error apart. Flags stand before CMD: what follows belongs to
+the command. Either way the exit code is the device's: 128 plus the signal's
+number for a command that was killed.`
 
 const shellExamples = `  mbl-cli shell
   mbl-cli shell 'systemctl status mbl-device'
@@ -29,7 +30,7 @@ const shellExamples = `  mbl-cli shell
 func newShellCommand(a *app) *cobra.Command {
 	var acceptNewHostKey bool
 	cmd := &cobra.Command{
-		Use:     "shell [CMD]",
+		Use:     "shell [flags] [CMD]",
 		Short:   "Log in to the device, or run a command there",
 		Long:    shellLong,
 		Example: shellExamples,

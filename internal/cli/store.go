@@ -27,6 +27,7 @@ then name the same folder with --team alone. The places are written to
 
 func newStoreCommand(a *app) *cobra.Command {
 	group := newGroupCommand("store", "Make, share and check the user store and the team store")
+	group.Example = "  mbl-cli store show\n  mbl-cli store init --team /srv/mbl --group developers"
 	group.AddCommand(newStoreShowCommand(a), newStoreInitCommand(a))
 	return group
 }

@@ -2,6 +2,9 @@ package cli
 
 import (
 	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"mbl/internal/credstore"
 	"mbl/internal/ssh"
@@ -14,6 +17,9 @@ func (a *app) targets() ([]ssh.Target, error) {
 	if len(a.flags.addresses) > 0 {
 		return a.addressedTargets()
 	}
+	if err := checkAlias(a.flags.configHostname); err != nil {
+		return nil, err
+	}
 	if a.flags.configHostname != "" {
 		return []ssh.Target{{Alias: a.flags.configHostname}}, nil
 	}
@@ -24,12 +30,20 @@ func (a *app) targets() ([]ssh.Target, error) {
 	return []ssh.Target{target}, nil
 }
 
+// checkAlias refuses what another program could take for an option.
+func checkAlias(alias string) error {
+	if strings.HasPrefix(alias, "-") || strings.ContainsFunc(alias, unicode.IsControl) || !utf8.ValidString(alias) {
+		return usererr.Usage("--config-hostname: %q is no Host alias", alias).WithHint("it is a name after Host in ~/.ssh/config")
+	}
+	return nil
+}
+
 func (a *app) addressedTargets() ([]ssh.Target, error) {
 	targets := make([]ssh.Target, 0, len(a.flags.addresses))
 	for _, address := range a.flags.addresses {
 		target, err := ssh.ParseTarget(address)
 		if err != nil {
-			return nil, usererr.Usage("%w", err)
+			return nil, err
 		}
 		target.Alias = a.flags.configHostname
 		targets = append(targets, target)

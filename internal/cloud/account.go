@@ -14,6 +14,7 @@ type Account struct {
 	AdministratorsGroup string // id of the group whose API keys may do everything
 	DevelopersGroup     string // id of the group whose API keys may not manage keys
 	DisplayName         string
+	Profile             AccountProfile
 	Version             int64
 	CreatedAt           time.Time
 	UpdatedAt           time.Time

@@ -2,14 +2,9 @@ package cloud
 
 import (
 	"context"
-	"crypto/subtle"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"mbl/internal/secret"
 )
@@ -32,14 +27,6 @@ type APIKey struct {
 // PublicText is the key's text without its secret.
 func (k *APIKey) PublicText() string { return publicKeyText(k.AccountID, k.ID) }
 
-// Principal is who asks: the owner of a valid API key.
-type Principal struct {
-	AccountID     string
-	KeyID         string
-	OwnerID       string
-	Administrator bool
-}
-
 // APIKeySettings are what a caller says about a key; nil leaves a setting as
 // it is, or as it is by default.
 type APIKeySettings struct {
@@ -49,66 +36,11 @@ type APIKeySettings struct {
 	Active *bool
 }
 
-// maxNameLength is the length of the names of keys and certificates, in characters.
-const maxNameLength = 100
-
-// lastUsedPrecision keeps a busy key from costing a write per request.
-const lastUsedPrecision = time.Minute
-
 // APIKeyFields may be filtered in lists of API keys.
 func APIKeyFields() Fields {
 	return Fields{
 		"key":   {Kind: Text, Operators: []Operator{Equal}},
 		"owner": {Kind: ID, Operators: []Operator{Equal}},
-	}
-}
-
-// Authenticate tells who holds an API key. It returns ErrUnauthorized for
-// anything but an active key.
-func (s *Service) Authenticate(ctx context.Context, text secret.Text) (Principal, error) {
-	refusal := Refuse(ErrUnauthorized, "the API key is not valid")
-	id, secretPart, ok := splitKey(text)
-	if !ok {
-		return Principal{}, refusal
-	}
-	key, err := s.store.APIKey(ctx, id)
-	if errors.Is(err, ErrNotFound) {
-		return Principal{}, refusal
-	}
-	if err != nil {
-		return Principal{}, err
-	}
-	if subtle.ConstantTimeCompare(digestSecret(secretPart), key.Digest) != 1 || !key.Active ||
-		!strings.HasPrefix(text.Reveal(), key.PublicText()) {
-		return Principal{}, refusal
-	}
-	return s.principal(ctx, key)
-}
-
-func (s *Service) principal(ctx context.Context, key *APIKey) (Principal, error) {
-	account, err := s.store.Account(ctx, key.AccountID)
-	if err != nil {
-		return Principal{}, err
-	}
-	s.recordUse(ctx, key)
-	return Principal{
-		AccountID:     key.AccountID,
-		KeyID:         key.ID,
-		OwnerID:       key.Owner,
-		Administrator: slices.Contains(key.Groups, account.AdministratorsGroup),
-	}, nil
-}
-
-// recordUse notes that a key is in use. It is a note and no more: with a full
-// disk, what needs no writing still works.
-func (s *Service) recordUse(ctx context.Context, key *APIKey) {
-	now := s.now()
-	if now.Sub(key.LastUsedAt) < lastUsedPrecision {
-		return
-	}
-	err := s.store.Update(ctx, func(w Writer) error { return w.TouchAPIKey(ctx, key.ID, now) })
-	if err != nil {
-		s.log.WarnContext(ctx, "cannot record the use of an API key", "key", key.ID, "error", err)
 	}
 }
 
@@ -125,7 +57,10 @@ func (s *Service) IssueAPIKey(ctx context.Context, name string, role Role) (text
 		}
 		var key *APIKey
 		key, text = s.newKey(account, name, role)
-		return w.InsertAPIKey(ctx, key)
+		if err := w.InsertAPIKey(ctx, key); err != nil {
+			return err
+		}
+		return s.auditCommand(ctx, w, "create API key", key.ID)
 	})
 	if err != nil {
 		return secret.Text{}, fmt.Errorf("cannot make an API key: %w", err)
@@ -169,6 +104,7 @@ func (s *Service) CreateAPIKey(ctx context.Context, who Principal, settings APIK
 	if err := settings.apply(key, account); err != nil {
 		return nil, secret.Text{}, err
 	}
+	auditNew(ctx, key.ID)
 	err = s.store.Update(ctx, func(w Writer) error { return w.InsertAPIKey(ctx, key) })
 	return key, text, err
 }
@@ -206,21 +142,27 @@ func ownKey(ctx context.Context, r Reader, who Principal, id string) (*APIKey, e
 	return key, nil
 }
 
-// UpdateAPIKey changes a key's settings.
+// UpdateAPIKey changes a key's settings. It returns ErrConflict if no active
+// administrator would be left.
 func (s *Service) UpdateAPIKey(ctx context.Context, who Principal, id string, settings APIKeySettings) (*APIKey, error) {
-	return s.changeKey(ctx, who, id, func(key *APIKey, account *Account) error {
+	key, err := s.changeKey(ctx, who, id, func(key *APIKey, account *Account) error {
 		before := slices.Clone(key.Groups)
 		if err := settings.apply(key, account); err != nil {
 			return err
 		}
 		if !who.Administrator && !slices.Equal(before, key.Groups) {
-			return Refuse(ErrForbidden, "only administrators change the groups of API keys")
+			return errOnlyAdministratorsGroup()
 		}
 		return nil
 	})
+	if err == nil && !key.Active {
+		s.watcher.KeyChanged(id, KeyDisabled)
+	}
+	return key, err
 }
 
-// ResetAPIKeySecret gives a key a new secret; the old one is void at once.
+// ResetAPIKeySecret gives a key a new secret; the old one is void at once, and
+// the key's callback goes with it: whoever knew the old secret may have set it.
 func (s *Service) ResetAPIKeySecret(ctx context.Context, who Principal, id string) (*APIKey, secret.Text, error) {
 	secretPart, digest := newSecret()
 	key, err := s.changeKey(ctx, who, id, func(key *APIKey, _ *Account) error {
@@ -230,36 +172,86 @@ func (s *Service) ResetAPIKeySecret(ctx context.Context, who Principal, id strin
 	if err != nil {
 		return nil, secret.Text{}, err
 	}
+	s.watcher.KeyChanged(id, KeyReset)
 	return key, secret.New(key.PublicText() + secretPart), nil
+}
+
+func errOnlyAdministratorsGroup() error {
+	return Refuse(ErrForbidden, "only administrators change the groups of API keys")
 }
 
 func (s *Service) changeKey(ctx context.Context, who Principal, id string, change func(*APIKey, *Account) error) (key *APIKey, err error) {
 	err = s.store.Update(ctx, func(w Writer) error {
-		if key, err = ownKey(ctx, w, who, id); err != nil {
+		key, err = s.changeKeyIn(ctx, w, who, id, change)
+		return err
+	})
+	return key, err
+}
+
+func (s *Service) changeKeyIn(ctx context.Context, w Writer, who Principal, id string, change func(*APIKey, *Account) error) (*APIKey, error) {
+	key, err := ownKey(ctx, w, who, id)
+	if err != nil {
+		return nil, err
+	}
+	account, err := w.Account(ctx, who.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	before := *key
+	if err := change(key, account); err != nil {
+		return nil, err
+	}
+	if account.administers(&before) && !account.administers(key) {
+		if err := checkAdministratorLeft(ctx, w, account, id); err != nil {
+			return nil, err
+		}
+	}
+	key.Version++
+	key.UpdatedAt = s.now()
+	return key, w.UpdateAPIKey(ctx, key)
+}
+
+// administers tells whether a key can manage the others.
+func (a *Account) administers(key *APIKey) bool {
+	return key.Active && slices.Contains(key.Groups, a.AdministratorsGroup)
+}
+
+// checkAdministratorLeft wants an active administrator's key besides one.
+func checkAdministratorLeft(ctx context.Context, r Reader, account *Account, without string) error {
+	others, err := r.APIKeys(ctx, account.ID, Query{Limit: 1, Conditions: []Condition{
+		inGroup(account.AdministratorsGroup),
+		where("status", "ACTIVE"),
+		{Field: "id", Operator: NotEqual, Values: []any{without}},
+	}})
+	if err == nil && len(others.Items) == 0 {
+		return Refuse(ErrConflict, "this is the last active API key of an administrator; make another one first")
+	}
+	return err
+}
+
+// DeleteAPIKey deletes a key. It returns ErrConflict if it is the last active
+// one of an administrator.
+func (s *Service) DeleteAPIKey(ctx context.Context, who Principal, id string) error {
+	err := s.store.Update(ctx, func(w Writer) error {
+		key, err := ownKey(ctx, w, who, id)
+		if err != nil {
 			return err
 		}
 		account, err := w.Account(ctx, who.AccountID)
 		if err != nil {
 			return err
 		}
-		if err := change(key, account); err != nil {
-			return err
-		}
-		key.Version++
-		key.UpdatedAt = s.now()
-		return w.UpdateAPIKey(ctx, key)
-	})
-	return key, err
-}
-
-// DeleteAPIKey deletes a key.
-func (s *Service) DeleteAPIKey(ctx context.Context, who Principal, id string) error {
-	return s.store.Update(ctx, func(w Writer) error {
-		if _, err := ownKey(ctx, w, who, id); err != nil {
-			return err
+		if account.administers(key) {
+			if err := checkAdministratorLeft(ctx, w, account, id); err != nil {
+				return err
+			}
 		}
 		return w.DeleteAPIKey(ctx, id)
 	})
+	if err == nil {
+		s.watcher.KeyChanged(id, KeyDeleted)
+	}
+	return err
 }
 
 func (settings APIKeySettings) apply(key *APIKey, account *Account) error {
@@ -270,6 +262,9 @@ func (settings APIKeySettings) apply(key *APIKey, account *Account) error {
 		key.Name = *settings.Name
 	}
 	if settings.Owner != nil {
+		if *settings.Owner != account.AdministratorID {
+			return RefuseField("owner", "is not a user of the account")
+		}
 		key.Owner = *settings.Owner
 	}
 	if settings.Active != nil {
@@ -278,45 +273,30 @@ func (settings APIKeySettings) apply(key *APIKey, account *Account) error {
 	if settings.Groups == nil {
 		return nil
 	}
-	for _, group := range *settings.Groups {
-		if group != account.AdministratorsGroup && group != account.DevelopersGroup {
+	if err := account.checkGroups(*settings.Groups); err != nil {
+		return err
+	}
+	if len(*settings.Groups) > 0 {
+		key.Groups = withoutRepeats(*settings.Groups)
+	}
+	return nil
+}
+
+func withoutRepeats(texts []string) []string {
+	var once []string
+	for _, text := range texts {
+		if !slices.Contains(once, text) {
+			once = append(once, text)
+		}
+	}
+	return once
+}
+
+func (a *Account) checkGroups(groups []string) error {
+	for _, group := range groups {
+		if group != a.AdministratorsGroup && group != a.DevelopersGroup {
 			return RefuseField("groups", "names a group that does not exist")
 		}
 	}
-	if len(*settings.Groups) > 0 {
-		key.Groups = *settings.Groups
-	}
 	return nil
-}
-
-// checkName checks the name of a key or certificate.
-func checkName(name string) error {
-	switch {
-	case strings.TrimSpace(name) == "":
-		return RefuseField("name", "is missing")
-	case utf8.RuneCountInString(name) > maxNameLength:
-		return RefuseField("name", "is longer than %d characters", maxNameLength)
-	case !printable(name):
-		return RefuseField("name", "holds control characters")
-	}
-	return nil
-}
-
-// checkDescription checks a text of several lines.
-func checkDescription(text string, limit int) error {
-	if utf8.RuneCountInString(text) > limit {
-		return RefuseField("description", "is longer than %d characters", limit)
-	}
-	if strings.ContainsRune(text, 0) {
-		return RefuseField("description", "holds a NUL character")
-	}
-	return nil
-}
-
-// printable tells whether a text holds no control characters. (PostgreSQL
-// cannot store NUL, and terminals obey the others.)
-func printable(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool {
-		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError
-	})
 }

@@ -68,7 +68,7 @@ func (s *Service) prepareAuthorities(ctx context.Context) error {
 				return err
 			}
 		}
-		return nil
+		return s.openEarlier(ctx, w, opened)
 	})
 	if err != nil {
 		return fmt.Errorf("cannot open the certificate authorities: %w", err)

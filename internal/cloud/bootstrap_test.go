@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mbl/internal/cloud"
+	"mbl/internal/objectid"
 	"mbl/internal/pki"
 )
 
@@ -49,13 +50,13 @@ func TestABootstrapGivesWhatADeviceNeeds(t *testing.T) {
 	if entry.State != cloud.StateBootstrapped || !entry.BootstrappedAt.Equal(h.now().Truncate(time.Microsecond)) || entry.CertificateID != developer.ID {
 		t.Errorf("the entry is %+v", entry)
 	}
-	wantError(t, "finishing twice", h.BootstrapFinished(h.ctx, grant), cloud.ErrNotFound)
+	wantError(t, "finishing twice", h.BootstrapFinished(h.ctx, grant), cloud.ErrConflict)
 }
 
 func TestOnlyTheVeryCertificateBootstraps(t *testing.T) {
 	h := newHouse(t)
 	developer, certificate := h.certificate("a")
-	if err := h.RecognizeBootstrap(h.ctx, certificate); err != nil {
+	if err := h.RecognizeBootstrap(h.ctx, certificate, nil); err != nil {
 		t.Fatal(err)
 	}
 	key, err := pki.NewKey()
@@ -70,13 +71,13 @@ func TestOnlyTheVeryCertificateBootstraps(t *testing.T) {
 	for name, stranger := range map[string]*x509.Certificate{
 		"a forged certificate of the same name": parse(t, forged), "a device's LwM2M certificate": deviceCertificate,
 	} {
-		wantError(t, name, h.RecognizeBootstrap(h.ctx, stranger), cloud.ErrUnauthorized)
+		wantError(t, name, h.RecognizeBootstrap(h.ctx, stranger, nil), cloud.ErrUnauthorized)
 		_, err := h.Bootstrap(h.ctx, h.request(stranger, ""))
 		wantError(t, name, err, cloud.ErrUnauthorized)
 	}
 	h.wantUnrecognized("the developer certificate at the LwM2M server", certificate)
 	h.wait(11 * 365 * 24 * time.Hour)
-	wantError(t, "after it expired", h.RecognizeBootstrap(h.ctx, certificate), cloud.ErrUnauthorized)
+	wantError(t, "after it expired", h.RecognizeBootstrap(h.ctx, certificate, nil), cloud.ErrUnauthorized)
 }
 
 func TestAMessageMustAgreeWithTheCertificate(t *testing.T) {
@@ -101,6 +102,33 @@ func TestDevicesWithOneCertificateAreToldApart(t *testing.T) {
 	second, _ := h.device(certificate, "")
 	if first.DeviceID == second.DeviceID || first.EndpointName != second.EndpointName {
 		t.Errorf("the devices are %+v and %+v", first, second)
+	}
+}
+
+// Lists are in the order of ids and say that it is the order of creation.
+func TestDevicesAreAsOldAsTheirIDsSayWhoeverFinishesFirst(t *testing.T) {
+	h := newHouse(t)
+	_, certificate := h.certificate("a")
+	slow := h.begin(certificate, "")
+	h.wait(time.Second)
+	quick := h.begin(certificate, "")
+	for _, grant := range []*cloud.BootstrapGrant{quick, slow} {
+		h.wait(time.Second)
+		if err := h.BootstrapFinished(h.ctx, grant); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listed, err := h.Devices(h.ctx, h.who, cloud.Query{Limit: 10})
+	if err != nil || len(listed.Items) != 2 {
+		t.Fatalf("%d devices, %v", len(listed.Items), err)
+	}
+	for _, device := range listed.Items {
+		if id := objectid.First(device.CreatedAt); id[:12] != device.ID[:12] || !device.BootstrappedAt.After(device.CreatedAt) {
+			t.Errorf("device %s was created at %v and bootstrapped at %v", device.ID, device.CreatedAt, device.BootstrappedAt)
+		}
+	}
+	if first, second := listed.Items[0].CreatedAt, listed.Items[1].CreatedAt; !first.Before(second) {
+		t.Errorf("listed are %v before %v", first, second)
 	}
 }
 
@@ -220,25 +248,29 @@ func TestASlotIsTakenWhenABootstrapFinishes(t *testing.T) {
 	h.device(other, "")
 }
 
-func TestUnfinishedBootstrapsAreCollected(t *testing.T) {
+func TestAnUnfinishedBootstrapLeavesNothing(t *testing.T) {
 	h := newHouse(t)
 	_, certificate := h.certificate("a")
-	aborted, forgotten := h.begin(certificate, ""), h.begin(certificate, "")
-	if err := h.BootstrapAborted(h.ctx, aborted, "timeout"); err != nil {
+	aborted := h.begin(certificate, "")
+	h.BootstrapAborted(h.ctx, aborted, "timeout")
+	h.wantUnrecognized("what was never finished", parse(t, aborted.DeviceCertificate))
+	if h.countDevices() != 0 {
+		t.Errorf("there are %d devices", h.countDevices())
+	}
+}
+
+func TestOfTwoBootstrapsOfOneDeviceTheFirstToFinishCounts(t *testing.T) {
+	h := newHouse(t)
+	_, certificate := h.certificate("a")
+	device, _ := h.device(certificate, "")
+	one, two := h.begin(certificate, device.DeviceID), h.begin(certificate, device.DeviceID)
+	if err := h.BootstrapFinished(h.ctx, two); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, "finishing an aborted one", h.BootstrapFinished(h.ctx, aborted), cloud.ErrNotFound)
-	h.wait(2 * time.Hour)
-	fresh := h.begin(certificate, "")
-	if err := h.CollectUnfinished(h.ctx); err != nil {
-		t.Fatal(err)
-	}
-	wantError(t, "finishing a forgotten one", h.BootstrapFinished(h.ctx, forgotten), cloud.ErrNotFound)
-	if err := h.BootstrapAborted(h.ctx, forgotten, "late"); err != nil {
-		t.Errorf("aborting a forgotten one: %v", err)
-	}
-	if err := h.BootstrapFinished(h.ctx, fresh); err != nil {
-		t.Errorf("finishing a fresh one: %v", err)
+	wantError(t, "the other", h.BootstrapFinished(h.ctx, one), cloud.ErrNotFound)
+	h.wantUnrecognized("the other's certificate", parse(t, one.DeviceCertificate))
+	if _, err := h.RecognizeDevice(h.ctx, parse(t, two.DeviceCertificate)); err != nil {
+		t.Errorf("the first: %v", err)
 	}
 }
 
@@ -279,7 +311,7 @@ func TestTheDevicesOfADeletedCertificateAreCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.wantUnrecognized("the device's certificate", own)
-	wantError(t, "the developer certificate", h.RecognizeBootstrap(h.ctx, certificate), cloud.ErrUnauthorized)
+	wantError(t, "the developer certificate", h.RecognizeBootstrap(h.ctx, certificate, nil), cloud.ErrUnauthorized)
 	wantError(t, "a bootstrap under way", h.BootstrapFinished(h.ctx, pending), cloud.ErrNotFound)
 	if !slices.Equal(h.connections.disconnected, []string{device.DeviceID}) {
 		t.Errorf("disconnected %v", h.connections.disconnected)

@@ -16,7 +16,8 @@ import (
 	"mbl/internal/sealed"
 )
 
-// Service is the brain. It is safe for concurrent use.
+// Service is the brain. It is safe for concurrent use. Its methods return
+// ErrNotFound for an id that nothing in the caller's account has.
 type Service struct {
 	store       Store
 	sealKey     *sealed.Key
@@ -28,6 +29,10 @@ type Service struct {
 	servers     Servers
 	connections Connections
 	watcher     Watcher
+	health      *health
+	events      eventBudget
+
+	certificates certificateCache
 }
 
 // Config is what a Service is made of. Store, Now and Log are needed; SealKey
@@ -65,13 +70,17 @@ type Connections interface {
 	Alive(ctx context.Context, deviceID string) bool
 	// Disconnect ends the device's session, if there is one.
 	Disconnect(deviceID string)
+	// Execute executes a resource of the device and tells whether the device
+	// agreed. It returns an error if there was no answer.
+	Execute(ctx context.Context, deviceID string, path []string) (accepted bool, err error)
 }
 
 // New makes a Service that can manage API keys. Prepare makes it ready for
 // everything else.
 func New(config Config) *Service {
-	return &Service{
-		store:       config.Store,
+	state := &health{}
+	s := &Service{
+		health:      state,
 		sealKey:     config.SealKey,
 		limits:      config.Limits,
 		now:         func() time.Time { return config.Now().UTC().Truncate(time.Microsecond) },
@@ -80,6 +89,8 @@ func New(config Config) *Service {
 		connections: noConnections{},
 		watcher:     nobodyWatches{},
 	}
+	s.store = &auditedStore{Store: watchedStore{config.Store, state}, service: s}
+	return s
 }
 
 // UseConnections gives the Service the live sessions. Call it before the
@@ -90,14 +101,12 @@ func (s *Service) UseConnections(connections Connections) { s.connections = conn
 // before the first request.
 func (s *Service) UseServers(servers Servers) { s.servers = servers }
 
-// Ready tells whether the Service can answer: its store does.
-func (s *Service) Ready(ctx context.Context) error {
-	_, err := s.store.FirstAccount(ctx)
-	return err
-}
-
 type noConnections struct{}
 
 func (noConnections) Alive(context.Context, string) bool { return false }
 
 func (noConnections) Disconnect(string) {}
+
+func (noConnections) Execute(context.Context, string, []string) (bool, error) {
+	return false, ErrNotConnected
+}

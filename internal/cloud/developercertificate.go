@@ -23,16 +23,6 @@ type DeveloperCertificate struct {
 	Source     secret.Text // the C file mbed_cloud_dev_credentials.c
 }
 
-// AuditRecord says who did what with a secret.
-type AuditRecord struct {
-	ID        string
-	AccountID string
-	KeyID     string // the API key that asked
-	Action    string
-	ObjectID  string
-	At        time.Time
-}
-
 // CreateDeveloperCertificate makes a developer certificate and its key. It
 // returns ErrConflict if the name is taken and ErrLimit if the account has
 // its number of certificates.
@@ -52,17 +42,11 @@ func (s *Service) CreateDeveloperCertificate(ctx context.Context, who Principal,
 		if err := s.checkCertificateLimit(ctx, w, who.AccountID); err != nil {
 			return err
 		}
-		if err := w.InsertCertificate(ctx, made); err != nil {
-			return err
-		}
-		return w.InsertAuditRecord(ctx, s.auditRecord(who, "create developer certificate", made.ID))
+		auditNew(ctx, made.ID)
+		return w.InsertCertificate(ctx, made)
 	})
 	if errors.Is(err, ErrConflict) {
-		return nil, &Refusal{
-			Kind:    ErrConflict,
-			Message: "a certificate of this name exists already",
-			Fields:  []FieldProblem{{Name: "name", Message: "is taken"}},
-		}
+		return nil, refuseTaken("name", "a certificate of this name exists already")
 	}
 	if err != nil {
 		return nil, err
@@ -81,11 +65,18 @@ func (s *Service) makeDeveloperCertificate(who Principal) (*TrustedCertificate, 
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a developer certificate: %w", err)
 	}
-	parsed, err := pki.ParseCertificate(der)
+	made, err := newTrusted(who, id, der, now)
 	if err != nil {
 		return nil, err
 	}
-	sealedKey, err := s.sealPrivateKey(key, certificateLabel(id))
+	made.SealedKey, err = s.sealPrivateKey(key, certificateLabel(id))
+	return made, err
+}
+
+// newTrusted describes a bootstrap certificate that this service has just made,
+// in force at once.
+func newTrusted(who Principal, id string, der []byte, now time.Time) (*TrustedCertificate, error) {
+	parsed, err := pki.ParseCertificate(der)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +93,7 @@ func (s *Service) makeDeveloperCertificate(who Principal) (*TrustedCertificate, 
 		Issuer:        parsed.Issuer.String(),
 		NotBefore:     parsed.NotBefore,
 		NotAfter:      parsed.NotAfter,
-		EndpointName:  endpointName,
-		SealedKey:     sealedKey,
+		EndpointName:  parsed.Subject.CommonName,
 		Version:       1,
 		CreatedAt:     now,
 		UpdatedAt:     now,
@@ -166,13 +156,6 @@ func (s *Service) withSecrets(certificate *TrustedCertificate) (*DeveloperCertif
 		PrivateKey:         secret.New(pki.PrivateKeyPEM(der)),
 		Source:             secret.New(string(developer.Source())),
 	}, nil
-}
-
-func (s *Service) auditRecord(who Principal, action, objectID string) *AuditRecord {
-	return &AuditRecord{
-		ID: s.ids.New(), AccountID: who.AccountID, KeyID: who.KeyID,
-		Action: action, ObjectID: objectID, At: s.now(),
-	}
 }
 
 func certificateLabel(id string) string { return "developer certificate " + id }

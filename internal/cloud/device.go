@@ -2,8 +2,8 @@ package cloud
 
 import (
 	"context"
-	"errors"
 	"maps"
+	"strconv"
 	"time"
 	"unicode/utf8"
 )
@@ -11,8 +11,12 @@ import (
 // DeviceState is how far a device has come.
 type DeviceState string
 
-// The states a device of this service can be in.
+// The states a device can be in. The first two are those of an entry made
+// before the device came.
 const (
+	StateUnenrolled     DeviceState = "unenrolled"
+	StateCloudEnrolling DeviceState = "cloud_enrolling"
+
 	StateBootstrapped DeviceState = "bootstrapped"
 	StateRegistered   DeviceState = "registered"
 	StateDeregistered DeviceState = "deregistered"
@@ -39,9 +43,21 @@ type Device struct {
 	BootstrappedAt     time.Time
 	BootstrapExpiresAt time.Time // when its bootstrap certificate ends
 	ConnectorExpiresAt time.Time // when its LwM2M certificate ends
+	Suspension         Suspension
 	CreatedAt          time.Time
 	UpdatedAt          time.Time
+	Groups             []string // ids of its device groups, in order; read only
+
+	// What users may say of a device and nothing here depends on.
+	AutoUpdate   bool
+	Deployment   string
+	HostGateway  string // id of the gateway it is behind
+	Manifest     string // URL
+	Mechanism    string // MechanismConnector or MechanismDirect
+	MechanismURL string
 }
+
+func (d *Device) identity() Identity { return Identity{d.AccountID, d.ID, d.EndpointName} }
 
 // DeviceChanges are what a user may change of a directory entry; nil leaves a
 // field as it is. CustomAttributes replaces the whole map.
@@ -49,22 +65,43 @@ type DeviceChanges struct {
 	Name             *string
 	Description      *string
 	CustomAttributes map[string]string
+	AutoUpdate       *bool
+	EndpointType     *string // until the device registers with its own
+	HostGateway      *string
+	CertificateID    *string // only before the device has bootstrapped
+	DeviceKey        *string // only before the device has bootstrapped
 }
 
+// Lengths in characters, and numbers of attributes.
 const (
 	maxDeviceName        = 128
 	maxDeviceDescription = 2000
 	maxDeviceAttributes  = 5
 	maxAttributeLength   = 128
+	maxEndpointText      = 64 // endpoint name, endpoint type, serial number
+	maxCertificateID     = 500
+	maxDeviceKey         = 512
+	maxDeviceClass       = 32
+	maxVendorID          = 255
+	maxDeviceText        = 2000 // texts without a published limit
 )
 
 // DeviceFields may be filtered in lists of devices.
 func DeviceFields() Fields {
 	fields := Fields{
 		"device_execution_mode": {Kind: Integer, Operators: equality},
-		"auto_update":           {Kind: Boolean, Operators: either},
+		"auto_update":           {Kind: Boolean, Operators: equality},
 		"custom_attributes":     {Kind: Attributes, Operators: either},
-		"etag":                  {Kind: Time, Operators: append([]Operator{LessEqual, GreaterEqual}, equality...)},
+		"etag":                  {Kind: Time, Operators: order},
+		"issuer_fingerprint":    {Kind: Lower, Operators: equality},
+
+		"lifecycle_status":                   {Kind: Text, Operators: equality},
+		"operator_suspended":                 {Kind: Boolean, Operators: either},
+		"last_operator_suspended_category":   {Kind: Text, Operators: equality},
+		"last_operator_suspended_updated_at": {Kind: Time, Operators: order},
+		"system_suspended":                   {Kind: Boolean, Operators: either},
+		"last_system_suspended_category":     {Kind: Text, Operators: equality},
+		"last_system_suspended_updated_at":   {Kind: Time, Operators: order},
 	}
 	for _, name := range []string{"account_id", "ca_id", "device_class", "id", "vendor_id"} {
 		fields[name] = Field{Kind: ID, Operators: equality}
@@ -76,10 +113,12 @@ func DeviceFields() Fields {
 		fields[name] = Field{Kind: Text, Operators: equality}
 	}
 	for _, name := range []string{
-		"bootstrap_expiration_date", "bootstrapped_timestamp", "connector_expiration_date", "created_at",
-		"enrolment_list_timestamp", "manifest_timestamp", "updated_at",
+		"bootstrapped_timestamp", "created_at", "enrolment_list_timestamp", "manifest_timestamp", "updated_at",
 	} {
-		fields[name] = Field{Kind: Time, Operators: period}
+		fields[name] = Field{Kind: Time, Operators: order}
+	}
+	for _, name := range []string{"bootstrap_expiration_date", "connector_expiration_date"} {
+		fields[name] = Field{Kind: Day, Operators: order}
 	}
 	return fields
 }
@@ -114,6 +153,9 @@ func (s *Service) UpdateDevice(ctx context.Context, who Principal, id string, ch
 		if device, err = ownDevice(ctx, w, who, id); err != nil {
 			return err
 		}
+		if err := changes.checkIdentity(ctx, w, device); err != nil {
+			return err
+		}
 		event := s.newEvent(device, EventDeviceUpdated)
 		event.Changes = changes.apply(device)
 		if len(event.Changes) == 0 {
@@ -129,12 +171,22 @@ func (s *Service) UpdateDevice(ctx context.Context, who Principal, id string, ch
 }
 
 func (c DeviceChanges) check() error {
-	if c.Name != nil {
-		if utf8.RuneCountInString(*c.Name) > maxDeviceName {
-			return RefuseField("name", "is longer than %d characters", maxDeviceName)
+	for _, text := range []struct {
+		name  string
+		value *string
+		limit int
+	}{
+		{"name", c.Name, maxDeviceName},
+		{"endpoint_type", c.EndpointType, maxEndpointText},
+		{"host_gateway", c.HostGateway, maxDeviceText},
+		{"ca_id", c.CertificateID, maxCertificateID},
+		{"device_key", c.DeviceKey, maxDeviceKey},
+	} {
+		if text.value == nil {
+			continue
 		}
-		if !printable(*c.Name) {
-			return RefuseField("name", "holds control characters")
+		if err := checkText(text.name, *text.value, text.limit); err != nil {
+			return err
 		}
 	}
 	if c.Description != nil {
@@ -142,12 +194,12 @@ func (c DeviceChanges) check() error {
 			return err
 		}
 	}
-	return checkAttributes(c.CustomAttributes)
+	return checkAttributes(c.CustomAttributes, maxDeviceAttributes)
 }
 
-func checkAttributes(attributes map[string]string) error {
-	if len(attributes) > maxDeviceAttributes {
-		return RefuseField("custom_attributes", "has more than %d attributes", maxDeviceAttributes)
+func checkAttributes(attributes map[string]string, limit int) error {
+	if len(attributes) > limit {
+		return RefuseField("custom_attributes", "has more than %d attributes", limit)
 	}
 	for name, value := range attributes {
 		if !attributeName.MatchString(name) {
@@ -160,14 +212,44 @@ func checkAttributes(attributes map[string]string) error {
 	return nil
 }
 
+// checkIdentity wants what a bootstrapped device proved to stay as it is, and
+// no two devices with one key.
+func (c DeviceChanges) checkIdentity(ctx context.Context, r Reader, device *Device) error {
+	newCertificate := c.CertificateID != nil && idOrText(*c.CertificateID) != device.CertificateID
+	newKey := c.DeviceKey != nil && *c.DeviceKey != device.DeviceKey
+	if !device.BootstrappedAt.IsZero() {
+		switch {
+		case newCertificate:
+			return RefuseField("ca_id", "is known from the device's bootstrap and cannot be changed")
+		case newKey:
+			return RefuseField("device_key", "is known from the device's bootstrap and cannot be changed")
+		}
+	}
+	if !newKey {
+		return nil
+	}
+	return checkDeviceKey(ctx, r, device.AccountID, *c.DeviceKey)
+}
+
 // apply changes the device and returns what is new.
 func (c DeviceChanges) apply(device *Device) map[string]string {
 	changed := map[string]string{}
-	if c.Name != nil && *c.Name != device.Name {
-		device.Name, changed["name"] = *c.Name, *c.Name
+	replace := func(name string, field *string, value *string) {
+		if value != nil && *value != *field {
+			*field, changed[name] = *value, *value
+		}
 	}
-	if c.Description != nil && *c.Description != device.Description {
-		device.Description, changed["description"] = *c.Description, *c.Description
+	if c.CertificateID != nil {
+		id := idOrText(*c.CertificateID)
+		replace("ca_id", &device.CertificateID, &id)
+	}
+	replace("name", &device.Name, c.Name)
+	replace("description", &device.Description, c.Description)
+	replace("endpoint_type", &device.EndpointType, c.EndpointType)
+	replace("host_gateway", &device.HostGateway, c.HostGateway)
+	replace("device_key", &device.DeviceKey, c.DeviceKey)
+	if c.AutoUpdate != nil && *c.AutoUpdate != device.AutoUpdate {
+		device.AutoUpdate, changed["auto_update"] = *c.AutoUpdate, strconv.FormatBool(*c.AutoUpdate)
 	}
 	if c.CustomAttributes != nil && !maps.Equal(c.CustomAttributes, device.CustomAttributes) {
 		device.CustomAttributes = c.CustomAttributes
@@ -178,19 +260,19 @@ func (c DeviceChanges) apply(device *Device) map[string]string {
 
 // DeleteDevice deletes a directory entry, which frees its slot. The device
 // loses its LwM2M certificate and session; it may bootstrap again, as a new
-// device. It returns ErrInvalid for devices without a developer certificate.
+// device. It returns ErrInvalid for devices that came with another certificate
+// than a developer certificate.
 func (s *Service) DeleteDevice(ctx context.Context, who Principal, id string) error {
 	registered := false
-	err := s.store.Update(ctx, func(w Writer) error {
-		device, err := ownDevice(ctx, w, who, id)
-		if err != nil {
+	var device *Device
+	err := s.store.Update(ctx, func(w Writer) (err error) {
+		if device, err = ownDevice(ctx, w, who, id); err != nil {
 			return err
 		}
-		if device.ExecutionMode != DeveloperMode {
+		if device.ExecutionMode != DeveloperMode && !device.BootstrappedAt.IsZero() {
 			return Refuse(ErrInvalid, "only devices with a developer certificate can be deleted")
 		}
-		_, err = w.Registration(ctx, id)
-		if registered = err == nil; err != nil && !errors.Is(err, ErrNotFound) {
+		if registered, err = isRegistered(ctx, w, id); err != nil {
 			return err
 		}
 		if err := w.RevokeDeviceCertificates(ctx, id, s.now()); err != nil {
@@ -204,9 +286,9 @@ func (s *Service) DeleteDevice(ctx context.Context, who Principal, id string) er
 	if err != nil {
 		return err
 	}
-	s.connections.Disconnect(id)
 	if registered {
-		s.watcher.RegistrationEnded(who.AccountID, id, false)
+		s.watcher.RegistrationEnded(device.identity(), Deregistered)
 	}
+	s.connections.Disconnect(id)
 	return nil
 }

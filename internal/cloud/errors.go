@@ -15,6 +15,7 @@ var (
 	ErrLimit        = errors.New("limit reached")
 	ErrNotFound     = errors.New("not found")
 	ErrConflict     = errors.New("conflict")
+	ErrUnavailable  = errors.New("not possible as things are now")
 )
 
 // ErrNotConnected is returned when a device has no session now.

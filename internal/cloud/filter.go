@@ -16,14 +16,17 @@ import (
 // Kind is what the values of a filter field are.
 type Kind int
 
-// The kinds. An ID may be written with dashes and in upper case.
+// The kinds. An ID may be written with dashes and in upper case, a Lower, which
+// is a text without capital letters, with some; all times of a Day are the same.
 const (
 	Text Kind = iota
 	ID
 	Integer
 	Boolean
 	Time
+	Day
 	Attributes // custom attributes: a map of texts
+	Lower
 )
 
 // Field says how a field may be filtered.
@@ -41,7 +44,7 @@ const maxConditions = 100
 var (
 	equality = []Operator{Equal, NotEqual, In, NotIn}
 	either   = []Operator{Equal, NotEqual}
-	period   = []Operator{In, NotIn, LessEqual, GreaterEqual}
+	order    = []Operator{Equal, NotEqual, In, NotIn, LessEqual, GreaterEqual}
 )
 
 var operatorNames = []Operator{Equal, NotEqual, In, NotIn, LessEqual, GreaterEqual, Like}
@@ -111,6 +114,21 @@ func sortedKeys(query url.Values) []string {
 	return keys
 }
 
+// splitList takes a list of values apart. One client writes it as it prints a
+// list, ['a', 'b'], and not with commas alone.
+func splitList(text string) []string {
+	inner, begins := strings.CutPrefix(text, "[")
+	inner, ends := strings.CutSuffix(inner, "]")
+	if !begins || !ends {
+		return strings.Split(text, ",")
+	}
+	values := strings.Split(inner, ",")
+	for i, value := range values {
+		values[i] = strings.Trim(strings.TrimSpace(value), `'"`)
+	}
+	return values
+}
+
 const attributesPrefix = "custom_attributes__"
 
 // splitParameter takes a parameter's name apart. marked tells whether it can
@@ -138,7 +156,7 @@ func parseCondition(field Field, parameter string, condition Condition, text str
 	}
 	texts := []string{text}
 	if condition.Operator == In || condition.Operator == NotIn {
-		texts = strings.Split(text, ",")
+		texts = splitList(text)
 	}
 	for _, text := range texts {
 		value, err := parseValue(field.Kind, text)
@@ -155,8 +173,12 @@ func parseCondition(field Field, parameter string, condition Condition, text str
 func parseAttributes(parameter string, condition Condition, text string) ([]Condition, error) {
 	attributes := map[string]string{condition.Key: text}
 	if condition.Key == "" {
-		if err := json.Unmarshal([]byte(text), &attributes); err != nil || condition.Operator != Equal {
+		attributes = nil
+		if err := json.Unmarshal([]byte(text), &attributes); err != nil {
 			return nil, RefuseField(parameter, "is not a JSON object of texts")
+		}
+		if len(attributes) > 1 && condition.Operator != Equal {
+			return nil, RefuseField(parameter, "takes one attribute; give each a parameter of its own")
 		}
 	}
 	delete(attributes, "")
@@ -183,6 +205,8 @@ func parseValue(kind Kind, text string) (any, error) {
 			return id, nil
 		}
 		return text, nil
+	case Lower:
+		return strings.ToLower(text), nil
 	case Integer:
 		number, err := strconv.ParseInt(text, 10, 32)
 		if err != nil {
@@ -193,6 +217,9 @@ func parseValue(kind Kind, text string) (any, error) {
 		return parseBoolean(text)
 	case Time:
 		return parseTime(text)
+	case Day:
+		at, err := parseTime(text)
+		return at.Truncate(24 * time.Hour), err
 	default:
 		return text, nil
 	}
@@ -209,11 +236,15 @@ func parseBoolean(text string) (bool, error) {
 	}
 }
 
-// parseTime reads RFC 3339, with or without a fraction, or a date alone. A
-// "+" of the zone that the query string made a blank is put back.
+// timeLayouts are the spellings of a time that filters take: RFC 3339, the
+// same without punctuation, and a date alone. Each takes a fraction.
+var timeLayouts = []string{time.RFC3339Nano, "20060102T150405Z07:00", time.DateOnly}
+
+// parseTime reads a time. A "+" of the zone that the query string made a blank
+// is put back.
 func parseTime(text string) (time.Time, error) {
 	text = strings.ReplaceAll(text, " ", "+")
-	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+	for _, layout := range timeLayouts {
 		if at, err := time.Parse(layout, text); err == nil {
 			return at.UTC(), nil
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -129,7 +130,19 @@ func (w recordingWriter) InsertAuditRecord(ctx context.Context, record *cloud.Au
 type fakeConnections struct {
 	alive        map[string]bool
 	disconnected []string
+	executed     []string
+	execute      func() (bool, error) // what Execute answers; nil: agreed
 	mu           sync.Mutex
+}
+
+func (c *fakeConnections) Execute(_ context.Context, deviceID string, path []string) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.executed = append(c.executed, deviceID+"/"+strings.Join(path, "/"))
+	if c.execute == nil {
+		return true, nil
+	}
+	return c.execute()
 }
 
 func (c *fakeConnections) Alive(_ context.Context, deviceID string) bool { return c.alive[deviceID] }
@@ -270,3 +283,12 @@ var errBroken = errors.New("broken")
 type brokenStore struct{ cloud.Store }
 
 func (brokenStore) FirstAccount(context.Context) (*cloud.Account, error) { return nil, errBroken }
+
+func pemBytes(t *testing.T, text string) []byte {
+	t.Helper()
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		t.Fatal("no PEM text")
+	}
+	return block.Bytes
+}

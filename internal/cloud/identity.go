@@ -46,10 +46,8 @@ func (s *Service) CreateIdentity(ctx context.Context, who Principal, request Ide
 		if made, err = s.signIdentity(who, developer, endpointName, key); err != nil {
 			return err
 		}
-		if err := w.InsertCertificate(ctx, made); err != nil {
-			return err
-		}
-		return w.InsertAuditRecord(ctx, s.auditRecord(who, "sign a device's bootstrap certificate", made.ID))
+		auditNew(ctx, made.ID)
+		return w.InsertCertificate(ctx, made)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot sign a device's certificate: %w", err)
@@ -92,31 +90,12 @@ func (s *Service) signIdentity(who Principal, developer *TrustedCertificate, end
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := pki.ParseCertificate(der)
+	made, err := newTrusted(who, id, der, now)
 	if err != nil {
 		return nil, err
 	}
-	return &TrustedCertificate{
-		ID:            id,
-		AccountID:     who.AccountID,
-		OwnerID:       who.OwnerID,
-		Name:          id,
-		Service:       BootstrapService,
-		ExecutionMode: DeveloperMode,
-		Active:        true,
-		Certificate:   der,
-		Fingerprint:   fingerprint(der),
-		Subject:       parsed.Subject.String(),
-		Issuer:        parsed.Issuer.String(),
-		NotBefore:     parsed.NotBefore,
-		NotAfter:      parsed.NotAfter,
-		EndpointName:  endpointName,
-		Version:       1,
-		CreatedAt:     now,
-		UpdatedAt:     now,
-
-		DeveloperCertificateID: developer.ID,
-	}, nil
+	made.Name, made.DeveloperCertificateID = id, developer.ID
+	return made, nil
 }
 
 // Identities lists the certificates of single devices.
@@ -132,39 +111,13 @@ func identitiesNamed(developerID, endpointName string) []Condition {
 
 // checkDeveloperAbove wants the developer certificate in force that a single
 // device's hangs under.
-func (s *Service) checkDeveloperAbove(ctx context.Context, certificate *TrustedCertificate) error {
+func checkDeveloperAbove(ctx context.Context, r Reader, certificate *TrustedCertificate) error {
 	if !certificate.OfOneDevice() {
 		return nil
 	}
-	developer, err := s.store.Certificate(ctx, certificate.DeveloperCertificateID)
+	developer, err := r.Certificate(ctx, certificate.DeveloperCertificateID)
 	if errors.Is(err, ErrNotFound) || (err == nil && !developer.Active) {
 		return Refuse(ErrUnauthorized, "the developer certificate above the device's own is not active")
-	}
-	return err
-}
-
-// holds tells whether a device came with a certificate of one device, or with
-// the one that it replaces.
-func holds(device *Device, certificate *TrustedCertificate) bool {
-	return certificate.OfOneDevice() && device.AccountID == certificate.AccountID && device.EndpointName == certificate.EndpointName
-}
-
-// holder is the device that holds a certificate of one device, nil if it has
-// not bootstrapped yet. Endpoint names of such certificates are made here and
-// never twice.
-func holder(ctx context.Context, r Reader, certificate *TrustedCertificate) (*Device, error) {
-	query := Query{Limit: 1, Conditions: []Condition{where("endpoint_name", certificate.EndpointName)}}
-	page, err := r.Devices(ctx, certificate.AccountID, query)
-	if err != nil || len(page.Items) == 0 {
-		return nil, err
-	}
-	return page.Items[0], nil
-}
-
-func checkVacant(ctx context.Context, r Reader, certificate *TrustedCertificate) error {
-	device, err := holder(ctx, r, certificate)
-	if err == nil && device != nil {
-		return Refuse(ErrLimit, "the certificate is for one device, which has it already")
 	}
 	return err
 }
@@ -172,7 +125,7 @@ func checkVacant(ctx context.Context, r Reader, certificate *TrustedCertificate)
 // dropReplaced deletes the certificates that a device had before the one by
 // which it has bootstrapped now; one that was signed later still waits.
 func (s *Service) dropReplaced(ctx context.Context, w Writer, certificate *TrustedCertificate) error {
-	if !certificate.OfOneDevice() {
+	if certificate == nil || !certificate.OfOneDevice() {
 		return nil
 	}
 	all, err := certificatesThatGoWith(ctx, w, certificate)

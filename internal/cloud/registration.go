@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -13,8 +14,9 @@ import (
 // (LwM2M 1.0, section 5.3.1).
 const DefaultLifetime = 86400 * time.Second
 
-// maxLifetime keeps a registration from outliving its device for good.
-const maxLifetime = 365 * 24 * time.Hour
+// LongestLifetime keeps a registration from outliving its device for good: a
+// longer lifetime counts as this, and so does one without an end.
+const LongestLifetime = 365 * 24 * time.Hour
 
 // maxLinks bounds what a device may register.
 const maxLinks = 4096
@@ -64,12 +66,13 @@ type RegistrationUpdate struct {
 }
 
 // RecognizeDevice tells which device presents a certificate: issued by the
-// device CA, in force, not revoked, its device in the directory and its
-// developer certificate active. It returns ErrUnauthorized for every other
-// certificate. It is made to be asked at every message.
+// device CA or taken in by AdmitDevice, in force, not revoked, its device in the
+// directory and not suspended, and what it came with not deleted. It returns
+// ErrUnauthorized for every other certificate. It is quick enough to be asked at
+// every message.
 func (s *Service) RecognizeDevice(ctx context.Context, certificate *x509.Certificate) (Identity, error) {
 	// Fingerprints are recorded of what the device CA has just signed, and of
-	// nothing else: a known one stands for the signature.
+	// what was verified when it came: a known one stands for the signature.
 	standing, err := s.store.Standing(ctx, fingerprint(certificate.Raw))
 	if errors.Is(err, ErrNotFound) {
 		return Identity{}, Refuse(ErrUnauthorized, "the certificate was not issued to a device of this service")
@@ -80,20 +83,22 @@ func (s *Service) RecognizeDevice(ctx context.Context, certificate *x509.Certifi
 	if standing.Status != CertificateActive || s.now().After(standing.NotAfter) {
 		return Identity{}, Refuse(ErrUnauthorized, "the certificate is not in force")
 	}
+	if standing.Suspended {
+		return Identity{}, Refuse(ErrUnauthorized, "the device is suspended")
+	}
 	if !standing.TrustedCertificate {
-		return Identity{}, Refuse(ErrUnauthorized, "the developer certificate is not active")
+		return Identity{}, Refuse(ErrUnauthorized, "the certificate the device came with is not trusted any more")
 	}
 	return standing.Device, nil
 }
 
-// Register records a registration, in place of an earlier one of the same
-// device, and returns its location: rd, account id, device id. It returns
-// ErrInvalid for a registration that disagrees with the identity or is not
-// acceptable, ErrForbidden if the device may no longer register.
+// Register records a registration and returns its location: rd, account id,
+// device id. It takes the place of an earlier one of the same device, whose
+// subscriptions end. It returns ErrInvalid for a registration that disagrees with
+// the identity or is not acceptable, ErrForbidden if the device may no longer
+// register.
 func (s *Service) Register(ctx context.Context, device Identity, registration Registration) (location []string, err error) {
-	if registration.Lifetime == 0 {
-		registration.Lifetime = DefaultLifetime
-	}
+	registration.Lifetime = min(cmp.Or(registration.Lifetime, DefaultLifetime), LongestLifetime)
 	if err := registration.check(device); err != nil {
 		return nil, err
 	}
@@ -128,8 +133,8 @@ func (r *Registration) check(device Identity) error {
 }
 
 func checkLifetime(lifetime time.Duration) error {
-	if lifetime <= 0 || lifetime > maxLifetime {
-		return RefuseField("lt", "is not between 1 and %d seconds", int(maxLifetime.Seconds()))
+	if lifetime <= 0 {
+		return RefuseField("lt", "is not a time")
 	}
 	return nil
 }
@@ -141,11 +146,17 @@ func (s *Service) saveRegistration(ctx context.Context, w Writer, registration R
 	if err != nil {
 		return nil, err
 	}
+	if err := checkMayRegister(ctx, w, device); err != nil {
+		return nil, err
+	}
 	event := s.setState(device, StateRegistered, EventRegistration)
 	event.Data = map[string]string{"remote_address": registration.RemoteAddr, "client_version": registration.ClientVersion}
 	device.EndpointType = shortText(registration.EndpointType)
-	learn(device, registration.Links)
-	if err := w.UpdateDevice(ctx, device); err != nil {
+	save := w.UpdateDeviceState
+	if learn(device, registration.Links) {
+		save = w.UpdateDevice
+	}
+	if err := save(ctx, device); err != nil {
 		return nil, err
 	}
 	record := &RegistrationRecord{
@@ -156,7 +167,28 @@ func (s *Service) saveRegistration(ctx context.Context, w Writer, registration R
 	if err := w.SaveRegistration(ctx, record); err != nil {
 		return nil, err
 	}
-	return record, w.InsertEvent(ctx, event)
+	if err := w.DeleteDeviceSubscriptions(ctx, device.ID); err != nil {
+		return nil, err
+	}
+	return record, s.recordFromDevice(ctx, w, event)
+}
+
+// checkMayRegister refuses a device that was cut off since it was recognised.
+func checkMayRegister(ctx context.Context, r Reader, device *Device) error {
+	if device.Suspension.Active {
+		return refuseSuspended()
+	}
+	if device.CertificateID == "" {
+		return nil
+	}
+	certificate, err := r.CertificateState(ctx, device.CertificateID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if err != nil || certificate.Service == LwM2MService && !certificate.Active {
+		return Refuse(ErrForbidden, "the certificate the device came with is not trusted any more")
+	}
+	return nil
 }
 
 // UpdateRegistration renews a registration. It returns ErrNotFound if the
@@ -178,7 +210,7 @@ func (s *Service) UpdateRegistration(ctx context.Context, device Identity, locat
 			return err
 		}
 		if update.Lifetime != nil {
-			record.Lifetime = *update.Lifetime
+			record.Lifetime = min(*update.Lifetime, LongestLifetime)
 		}
 		record.ExpiresAt = s.now().Add(record.Lifetime)
 		if !update.changes(record) {
@@ -242,7 +274,7 @@ func (s *Service) Deregister(ctx context.Context, device Identity, location []st
 		return s.endRegistration(ctx, w, entry, EventDeregistration)
 	})
 	if err == nil {
-		s.watcher.RegistrationEnded(device.AccountID, device.DeviceID, false)
+		s.watcher.RegistrationEnded(device, Deregistered)
 	}
 	return err
 }
@@ -253,11 +285,24 @@ func (s *Service) endRegistration(ctx context.Context, w Writer, device *Device,
 	if err := w.DeleteRegistration(ctx, device.ID); err != nil {
 		return err
 	}
-	event := s.setState(device, StateDeregistered, why)
-	if err := w.UpdateDevice(ctx, device); err != nil {
+	if err := w.DeleteDeviceSubscriptions(ctx, device.ID); err != nil {
 		return err
 	}
-	return w.InsertEvent(ctx, event)
+	event := s.setState(device, StateDeregistered, why)
+	if err := w.UpdateDeviceState(ctx, device); err != nil {
+		return err
+	}
+	return s.recordFromDevice(ctx, w, event)
+}
+
+// RegistrationEnd is when a device's registration ends unless it is renewed.
+// It returns ErrNotFound if there is none.
+func (s *Service) RegistrationEnd(ctx context.Context, deviceID string) (time.Time, error) {
+	registration, err := s.store.Registration(ctx, deviceID)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return registration.ExpiresAt, nil
 }
 
 // expiryBatch keeps one transaction short when many devices fall silent.
@@ -275,7 +320,7 @@ func (s *Service) ExpireRegistrations(ctx context.Context) error {
 			return fmt.Errorf("cannot expire registrations: %w", err)
 		}
 		for _, record := range expired {
-			s.watcher.RegistrationEnded(record.AccountID, record.DeviceID, true)
+			s.watcher.RegistrationEnded(Identity{record.AccountID, record.DeviceID, record.EndpointName}, Expired)
 		}
 		if len(expired) < expiryBatch {
 			return nil

@@ -19,7 +19,6 @@ func TestARegistrationMustAgreeWithTheCertificate(t *testing.T) {
 		"account":       {EndpointName: device.EndpointName, AccountID: other},
 		"device id":     {EndpointName: device.EndpointName, DeviceID: other},
 		"lifetime":      {EndpointName: device.EndpointName, Lifetime: -time.Second},
-		"long lifetime": {EndpointName: device.EndpointName, Lifetime: 400 * 24 * time.Hour},
 		"links":         {EndpointName: device.EndpointName, Links: make([]cloud.Link, 5000)},
 	} {
 		_, err := h.Register(h.ctx, device, registration)
@@ -32,6 +31,28 @@ func TestARegistrationMustAgreeWithTheCertificate(t *testing.T) {
 	if !slices.Equal(location, []string{"rd", device.AccountID, device.DeviceID}) {
 		t.Errorf("the location is %v", location)
 	}
+}
+
+// A refusal would make the original client bootstrap again, for ever.
+func TestALifetimeWithoutAnEndHasOneHere(t *testing.T) {
+	h := newHouse(t)
+	_, certificate := h.certificate("a")
+	device, _ := h.device(certificate, "")
+	endless := 100 * cloud.LongestLifetime
+	wantEnd := func(what string) {
+		t.Helper()
+		end, err := h.RegistrationEnd(h.ctx, device.DeviceID)
+		if wanted := h.now().Add(cloud.LongestLifetime); err != nil || !end.Equal(wanted.Truncate(time.Microsecond)) {
+			t.Errorf("%s lasts to %v, %v", what, end, err)
+		}
+	}
+	location := h.register(device, endless)
+	wantEnd("the registration")
+	h.wait(time.Hour)
+	if err := h.UpdateRegistration(h.ctx, device, location, cloud.RegistrationUpdate{Lifetime: &endless}); err != nil {
+		t.Fatal(err)
+	}
+	wantEnd("the update")
 }
 
 func TestALocationIsTheDevicesOwn(t *testing.T) {

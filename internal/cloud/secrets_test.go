@@ -71,3 +71,27 @@ func TestTheDatabaseHoldsNoSecretInClear(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatWaitsForAKeyIsSealedAndTakenOnce(t *testing.T) {
+	h := newHouse(t)
+	const payload = "the password of the Wi-Fi"
+	saved := []cloud.Backlog{{KeyID: h.who.KeyID, Body: []byte(payload)}, {KeyID: "deleted", Body: []byte(payload)}}
+	if err := h.SaveBacklogs(h.ctx, saved); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(h.path + "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err != nil || bytes.Contains(text, []byte(payload)) {
+			t.Errorf("%s holds it in clear, or %v", file, err)
+		}
+	}
+	for _, wanted := range []int{1, 0} {
+		taken, err := h.TakeBacklogs(h.ctx)
+		if err != nil || len(taken) != wanted || wanted == 1 && (string(taken[0].Body) != payload || taken[0].AccountID != h.who.AccountID) {
+			t.Errorf("took %+v, %v", taken, err)
+		}
+	}
+}

@@ -17,16 +17,22 @@ type Store interface {
 	Update(ctx context.Context, change func(Writer) error) error
 }
 
-// Reader reads.
+// Reader reads what was committed, or within a transaction what that has changed.
 type Reader interface {
 	AccountReader
 	APIKeyReader
 	AuthorityReader
 	CertificateReader
 	DeviceReader
+	DeviceGroupReader
+	DeviceQueryReader
 	DeviceCertificateReader
 	RegistrationReader
 	EventReader
+	AuditReader
+	AdmissionReader
+	SubscriptionReader
+	ChannelReader
 }
 
 // Writer reads and writes within one transaction.
@@ -37,10 +43,16 @@ type Writer interface {
 	AuthorityWriter
 	CertificateWriter
 	DeviceWriter
+	DeviceGroupWriter
+	DeviceQueryWriter
 	DeviceCertificateWriter
 	RegistrationWriter
 	EventWriter
+	SubscriptionWriter
+	ChannelWriter
 	AuditWriter
+	AdmissionWriter
+	HealthWriter
 }
 
 // AccountReader reads accounts.
@@ -53,12 +65,15 @@ type AccountReader interface {
 // AccountWriter writes accounts.
 type AccountWriter interface {
 	InsertAccount(ctx context.Context, account *Account) error
+	// UpdateAccount changes what an account is called and its profile.
+	UpdateAccount(ctx context.Context, account *Account) error
 }
 
 // APIKeyReader reads API keys.
 type APIKeyReader interface {
 	APIKey(ctx context.Context, id string) (*APIKey, error)
-	// APIKeys lists an account's keys. Fields: id, owner.
+	// APIKeys lists an account's keys. Fields: id, owner, status (ACTIVE or
+	// INACTIVE), groups (Like the id of a group).
 	APIKeys(ctx context.Context, accountID string, query Query) (Page[*APIKey], error)
 }
 
@@ -75,20 +90,28 @@ type AuthorityReader interface {
 	Authority(ctx context.Context, name AuthorityName) (*AuthorityRecord, error)
 }
 
-// AuthorityWriter writes them.
+// AuthorityWriter writes the service's certificate authorities.
 type AuthorityWriter interface {
 	InsertAuthority(ctx context.Context, authority *AuthorityRecord) error
+	DeleteAuthority(ctx context.Context, name AuthorityName) error
 }
 
 // CertificateReader reads trusted certificates.
 type CertificateReader interface {
 	Certificate(ctx context.Context, id string) (*TrustedCertificate, error)
+	// CertificateState is the part of a certificate that is asked for within the
+	// transactions of devices.
+	CertificateState(ctx context.Context, id string) (CertificateState, error)
+	CertificateVersion(ctx context.Context, fingerprint string) (CertificateVersion, error)
 	CertificateByFingerprint(ctx context.Context, fingerprint string) (*TrustedCertificate, error)
 	// Certificates lists an account's certificates by the fields of
 	// CertificateFields and by "validity", the end of their validity.
 	Certificates(ctx context.Context, accountID string, query Query) (Page[*TrustedCertificate], error)
 	// CountCertificates counts those that are not one device's own.
 	CountCertificates(ctx context.Context, accountID string) (int, error)
+	// CountCertificatesEnding counts the active ones of all accounts that end
+	// after from and not after to.
+	CountCertificatesEnding(ctx context.Context, from, to time.Time) (int, error)
 }
 
 // CertificateWriter writes trusted certificates. Names are unique in an
@@ -104,13 +127,20 @@ type DeviceReader interface {
 	// Devices lists an account's devices by the fields of DeviceFields.
 	Devices(ctx context.Context, accountID string, query Query) (Page[*Device], error)
 	CountDevices(ctx context.Context, certificateID string) (int, error)
+	// DeviceCounts are the devices of all accounts by state. It does not count:
+	// the numbers are kept.
+	DeviceCounts(ctx context.Context) (map[DeviceState]int, error)
 }
 
 // DeviceWriter writes the device directory. Deleting a device deletes its
-// registration.
+// registration and takes it out of its groups. UpdateDevice changes neither
+// Groups nor what never changes: account, endpoint name, time of creation.
 type DeviceWriter interface {
 	InsertDevice(ctx context.Context, device *Device) error
 	UpdateDevice(ctx context.Context, device *Device) error
+	// UpdateDeviceState changes only what every coming and going changes: State,
+	// EndpointType and UpdatedAt.
+	UpdateDeviceState(ctx context.Context, device *Device) error
 	DeleteDevice(ctx context.Context, id string) error
 }
 
@@ -118,21 +148,26 @@ type DeviceWriter interface {
 type DeviceCertificateReader interface {
 	DeviceCertificate(ctx context.Context, fingerprint string) (*DeviceCertificate, error)
 	// Standing is all that recognizing a device takes, in one question: every
-	// message of a device asks it. It is ErrNotFound if the certificate, its
-	// device or the device's trusted certificate is missing.
+	// message of a device asks it. It is ErrNotFound if the certificate or its
+	// device is missing. The trusted certificate that the device came with
+	// counts unless it was deleted, or is an LwM2M authority that is not active.
 	Standing(ctx context.Context, fingerprint string) (*Standing, error)
+	// CountDeviceCertificatesEnding counts those in force that end after from
+	// and not after to.
+	CountDeviceCertificatesEnding(ctx context.Context, from, to time.Time) (int, error)
+	// CountActiveCertificates counts those in force that were issued before a time.
+	CountActiveCertificates(ctx context.Context, issuedBefore time.Time) (int, error)
 }
 
-// DeviceCertificateWriter writes them.
+// DeviceCertificateWriter writes the LwM2M certificates issued to devices.
 type DeviceCertificateWriter interface {
 	InsertDeviceCertificate(ctx context.Context, certificate *DeviceCertificate) error
-	SetDeviceCertificateStatus(ctx context.Context, fingerprint string, status CertificateStatus, at time.Time) error
-	// RevokeDeviceCertificates revokes those in force or merely issued of one device.
+	// RevokeDeviceCertificates revokes those of one device.
 	RevokeDeviceCertificates(ctx context.Context, deviceID string, at time.Time) error
 	// RevokeCertificatesUnder does so for every device of a trusted certificate.
 	RevokeCertificatesUnder(ctx context.Context, certificateID string, at time.Time) error
-	// DeleteUnfinishedCertificates forgets those merely issued before a time, and counts them.
-	DeleteUnfinishedCertificates(ctx context.Context, issuedBefore time.Time) (int, error)
+	// DeleteDeviceCertificate forgets a certificate, known or not.
+	DeleteDeviceCertificate(ctx context.Context, fingerprint string) error
 }
 
 // RegistrationReader reads registrations.
@@ -165,7 +200,16 @@ type EventWriter interface {
 	DeleteEvents(ctx context.Context, before time.Time) (int, error)
 }
 
-// AuditWriter records who did what with a secret.
+// AuditReader reads what was done.
+type AuditReader interface {
+	// AuditRecords lists an account's records. Field: id.
+	AuditRecords(ctx context.Context, accountID string, query Query) (Page[*AuditRecord], error)
+}
+
+// AuditWriter records who did what.
 type AuditWriter interface {
 	InsertAuditRecord(ctx context.Context, record *AuditRecord) error
+	// DeleteAuditRecords forgets those before a time, and all but the newest
+	// keep, and counts them.
+	DeleteAuditRecords(ctx context.Context, before time.Time, keep int) (int, error)
 }

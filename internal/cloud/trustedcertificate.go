@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// BootstrapService is the only service a developer certificate is for.
+// BootstrapService is the service of certificates by which devices bootstrap:
+// the only one a developer certificate is for.
 const BootstrapService = "bootstrap"
 
 // DeveloperMode is the device execution mode of developer certificates and
@@ -14,16 +15,17 @@ const BootstrapService = "bootstrap"
 const DeveloperMode = 1
 
 // TrustedCertificate is a certificate by which devices may bootstrap: a
-// developer certificate, which also has a private key, or the certificate of
-// one device, which hangs under a developer certificate.
+// developer certificate, which also has a private key, the certificate of one
+// device, which hangs under a developer certificate, or one that a user
+// uploaded: an authority that signs devices' certificates, or a single device's.
 type TrustedCertificate struct {
 	ID             string
 	AccountID      string
 	OwnerID        string
 	Name           string // unique in the account
 	Description    string
-	Service        string
-	ExecutionMode  int // DeveloperMode for developer certificates
+	Service        string // BootstrapService or LwM2MService
+	ExecutionMode  int    // DeveloperMode for what was made here, FactoryMode for uploaded ones
 	EnrollmentMode bool
 	Active         bool
 	Certificate    []byte // DER
@@ -32,8 +34,8 @@ type TrustedCertificate struct {
 	Issuer         string // RFC 4514
 	NotBefore      time.Time
 	NotAfter       time.Time
-	EndpointName   string // CN
-	SealedKey      []byte // PKCS#8, sealed; nil for one device's
+	EndpointName   string // CN; empty for an authority
+	SealedKey      []byte // PKCS#8, sealed; of developer certificates only
 	Version        int64
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -41,9 +43,31 @@ type TrustedCertificate struct {
 	// DeveloperCertificateID is the certificate that one device's hangs under;
 	// empty for all others.
 	DeveloperCertificateID string
+
+	// AuthoritySubject is the SHA-256 of the subject in DER, in hex, of an
+	// uploaded authority; empty for all others.
+	AuthoritySubject string
 }
 
-// OfOneDevice tells whether only one device has the certificate.
+// CertificateVersion tells whether a trusted certificate is still the same: each
+// change has another one.
+type CertificateVersion struct {
+	ID      string
+	Version int64
+}
+
+// CertificateState is whether a trusted certificate counts.
+type CertificateState struct {
+	Service string // as TrustedCertificate.Service
+	Active  bool
+}
+
+// IsAuthority tells whether devices come with certificates that this one signed,
+// and never with this one itself.
+func (c *TrustedCertificate) IsAuthority() bool { return c.AuthoritySubject != "" }
+
+// OfOneDevice tells whether only one device has the certificate, which hangs
+// under a developer certificate.
 func (c *TrustedCertificate) OfOneDevice() bool { return c.DeveloperCertificateID != "" }
 
 // ValidAt tells whether the certificate is within its validity.
@@ -55,7 +79,7 @@ func (c *TrustedCertificate) ValidAt(at time.Time) bool {
 func CertificateFields() Fields {
 	return Fields{
 		"name":                  {Kind: Text, Operators: []Operator{Equal}},
-		"service":               {Kind: Text, Operators: []Operator{Equal}},
+		"service":               {Kind: Lower, Operators: []Operator{Equal}},
 		"owner":                 {Kind: ID, Operators: []Operator{Equal}},
 		"status":                {Kind: Text, Operators: []Operator{Equal}},
 		"enrollment_mode":       {Kind: Boolean, Operators: []Operator{Equal}},
@@ -127,12 +151,17 @@ func ownCertificate(ctx context.Context, r Reader, who Principal, id string) (*T
 
 // DeleteTrustedCertificate deletes a certificate, and with a developer
 // certificate those of single devices under it. The devices stay in the
-// directory, but lose their LwM2M certificates, registrations and sessions.
+// directory, but lose their LwM2M certificates, registrations and sessions. It
+// returns ErrNotFound, or ErrForbidden for an uploaded certificate if the caller
+// is no administrator.
 func (s *Service) DeleteTrustedCertificate(ctx context.Context, who Principal, id string) error {
-	var cut []*Device
+	var cut cutOff
 	err := s.store.Update(ctx, func(w Writer) error {
 		certificate, err := ownCertificate(ctx, w, who, id)
 		if err != nil {
+			return err
+		}
+		if err := checkMayManage(who, certificate); err != nil {
 			return err
 		}
 		doomed, err := certificatesThatGoWith(ctx, w, certificate)
@@ -140,55 +169,33 @@ func (s *Service) DeleteTrustedCertificate(ctx context.Context, who Principal, i
 			return err
 		}
 		for _, certificate := range doomed {
-			devices, err := s.revokeCertificate(ctx, w, certificate)
-			if err != nil {
+			if err := s.revokeCertificate(ctx, w, certificate, &cut); err != nil {
 				return err
 			}
-			cut = append(cut, devices...)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for _, device := range cut {
-		s.connections.Disconnect(device.ID)
-	}
+	s.disconnect(cut)
 	return nil
 }
 
-// revokeCertificate deletes one certificate and cuts off its devices, which it
-// returns.
-func (s *Service) revokeCertificate(ctx context.Context, w Writer, certificate *TrustedCertificate) ([]*Device, error) {
+// revokeCertificate deletes one certificate and adds its devices to those that
+// are cut off.
+func (s *Service) revokeCertificate(ctx context.Context, w Writer, certificate *TrustedCertificate, cut *cutOff) error {
 	if err := w.RevokeCertificatesUnder(ctx, certificate.ID, s.now()); err != nil {
-		return nil, err
+		return err
 	}
-	cut, err := s.cutOffDevices(ctx, w, certificate.AccountID, certificate.ID)
+	err := eachDeviceUnder(ctx, w, certificate, func(device *Device) error {
+		if err := cut.add(ctx, w, device); err != nil {
+			return err
+		}
+		return s.endRegistration(ctx, w, device, EventCertificateDeleted)
+	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return cut, w.DeleteCertificate(ctx, certificate.ID)
-}
-
-// cutOffDevices ends the registrations of the devices that came with a
-// certificate, and returns all of them.
-func (s *Service) cutOffDevices(ctx context.Context, w Writer, accountID, certificateID string) ([]*Device, error) {
-	var cut []*Device
-	query := Query{Conditions: []Condition{where("ca_id", certificateID)}, Limit: 500}
-	for {
-		page, err := w.Devices(ctx, accountID, query)
-		if err != nil {
-			return nil, err
-		}
-		for _, device := range page.Items {
-			if err := s.endRegistration(ctx, w, device, EventCertificateDeleted); err != nil {
-				return nil, err
-			}
-			query.After = device.ID
-		}
-		cut = append(cut, page.Items...)
-		if !page.HasMore {
-			return cut, nil
-		}
-	}
+	return w.DeleteCertificate(ctx, certificate.ID)
 }

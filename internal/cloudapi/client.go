@@ -144,6 +144,9 @@ func readAnswer(body io.Reader) ([]byte, error) {
 	return data, nil
 }
 
+// optional is a result that stays as it is when the answer has no body.
+type optional interface{ mayBeEmpty() }
+
 // understand decodes an answer, or makes the error it stands for.
 func (c *Client) understand(resp *http.Response, data []byte, result any) error {
 	switch {
@@ -152,6 +155,9 @@ func (c *Client) understand(resp *http.Response, data []byte, result any) error 
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		return statusError(c.base, resp, data)
 	case result == nil || resp.StatusCode == http.StatusNoContent:
+		return nil
+	}
+	if _, is := result.(optional); is && len(data) == 0 {
 		return nil
 	}
 	if err := json.Unmarshal(data, result); err != nil {

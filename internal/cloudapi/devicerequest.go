@@ -21,7 +21,7 @@ type DeviceRequest struct {
 	Payload     []byte
 }
 
-// DeviceAnswer is what became of it.
+// DeviceAnswer is what became of a DeviceRequest.
 type DeviceAnswer struct {
 	Status      int    // as HTTP has it
 	Error       string // one word, such as NOT_CONNECTED; empty for an answer of the device
@@ -51,6 +51,14 @@ type asyncResponse struct {
 // an *Error whose Type is the service's word, such as RESOURCE_NOT_FOUND.
 func (c *Client) AskDevice(ctx context.Context, deviceID string, request DeviceRequest) (*DeviceAnswer, error) {
 	id := objectid.NewSource(time.Now).New()
+	if err := c.sendToDevice(ctx, deviceID, id, request); err != nil {
+		return nil, err
+	}
+	return c.awaitAnswer(ctx, id)
+}
+
+// sendToDevice sends a request whose answer will come with the id.
+func (c *Client) sendToDevice(ctx context.Context, deviceID, id string, request DeviceRequest) error {
 	body := map[string]string{"method": request.Method, "uri": request.Path}
 	for key, value := range map[string]string{
 		"accept":       request.Accept,
@@ -63,9 +71,9 @@ func (c *Client) AskDevice(ctx context.Context, deviceID string, request DeviceR
 	}
 	query := url.Values{"async-id": {id}}
 	if err := c.call(ctx, http.MethodPost, devicesPath+url.PathEscape(deviceID), query, body, nil); err != nil {
-		return nil, fmt.Errorf("the device %s: %w", deviceID, err)
+		return fmt.Errorf("the device %s: %w", deviceID, err)
 	}
-	return c.awaitAnswer(ctx, id)
+	return nil
 }
 
 // awaitAnswer polls until the answer with an id has come. A poll that another

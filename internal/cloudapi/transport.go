@@ -9,15 +9,19 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
+	"strconv"
 	"strings"
 	"time"
+
+	"mbl/internal/regularfile"
 )
 
 const (
 	connectTimeout = 10 * time.Second
 	answerTimeout  = 20 * time.Second // until the answer begins
 	maxRedirects   = 3
+	maxURL         = 2048    // bytes
+	maxCAFile      = 4 << 20 // bytes; a system's whole list has a quarter of a megabyte
 )
 
 // Why there can be no client.
@@ -33,6 +37,9 @@ var (
 // The error matches ErrURL.
 func NormalizeURL(text string) (string, error) {
 	text = strings.TrimSpace(text)
+	if problem := unwritable(text); problem != "" {
+		return "", fmt.Errorf("%w: %s", ErrURL, problem)
+	}
 	if !strings.Contains(text, "://") {
 		text = guessScheme(text) + "://" + text
 	}
@@ -46,6 +53,8 @@ func NormalizeURL(text string) (string, error) {
 		return "", fmt.Errorf("%w: %q is neither https:// nor http://", ErrURL, u.Scheme+"://")
 	case u.Hostname() == "":
 		return "", fmt.Errorf("%w: there is no host in it", ErrURL)
+	case !isPort(u.Port()):
+		return "", fmt.Errorf("%w: the port is not a number from 1 to 65535", ErrURL)
 	case u.User != nil:
 		return "", fmt.Errorf("%w: it holds a user name or password", ErrURL)
 	case u.RawQuery != "" || u.Fragment != "":
@@ -55,6 +64,23 @@ func NormalizeURL(text string) (string, error) {
 		u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
 	}
 	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), nil
+}
+
+// isPort tells whether a text is a port's number; none at all is as good.
+func isPort(text string) bool {
+	port, err := strconv.ParseUint(text, 10, 16)
+	return text == "" || err == nil && port > 0
+}
+
+// unwritable says what keeps a text from being any address.
+func unwritable(text string) string {
+	switch {
+	case len(text) > maxURL:
+		return fmt.Sprintf("it is longer than %d bytes", maxURL)
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+		return "it holds a space, or something else than ASCII"
+	}
+	return ""
 }
 
 func guessScheme(address string) string {
@@ -117,7 +143,7 @@ func loadCAs(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(file)
+	data, err := regularfile.Read(file, maxCAFile)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCAFile, err)
 	}

@@ -27,8 +27,8 @@ func newAPIKeyCommand(a *app) *cobra.Command {
 			return a.createAPIKey(cmd.Context(), name, role)
 		},
 	}
-	create.Flags().StringVar(&name, "name", "", "what the key is for")
-	create.Flags().StringVar(&group, "group", string(cloud.Developers), "administrators or developers")
+	create.Flags().StringVar(&name, "name", "", "`NAME` of the key, which says what it is for")
+	create.Flags().StringVar(&group, "group", string(cloud.Developers), "`GROUP` of the key: administrators or developers")
 	create.MarkFlagRequired("name") //nolint:errcheck // the flag exists
 	parent.AddCommand(create)
 	return parent

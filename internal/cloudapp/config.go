@@ -2,8 +2,10 @@ package cloudapp
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
@@ -22,8 +24,8 @@ func readConfig(path string, flags *pflag.FlagSet) error {
 	if err := yaml.Unmarshal(text, &settings); err != nil {
 		return usererr.Usage("the configuration %s is not YAML: %w", path, err)
 	}
-	for name, value := range settings {
-		if err := setFlag(flags, name, value); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(settings)) { // so that of several mistakes the same is told each time
+		if err := setFlag(flags, name, settings[name]); err != nil {
 			return usererr.Usage("in the configuration %s: %w", path, err)
 		}
 	}
@@ -38,5 +40,18 @@ func setFlag(flags *pflag.FlagSet, name string, value any) error {
 	if flag.Changed {
 		return nil
 	}
-	return flags.Set(name, fmt.Sprint(value))
+	return flags.Set(name, settingText(value))
+}
+
+// settingText writes a value as the command line would, lists with commas.
+func settingText(value any) string {
+	list, ok := value.([]any)
+	if !ok {
+		return fmt.Sprint(value)
+	}
+	texts := make([]string, len(list))
+	for i, item := range list {
+		texts[i] = fmt.Sprint(item)
+	}
+	return strings.Join(texts, ",")
 }

@@ -2,8 +2,6 @@ package cloudapp
 
 import (
 	"context"
-	"crypto/x509"
-	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,6 +12,7 @@ import (
 	"mbl/internal/coap"
 	"mbl/internal/coap/openssl"
 	"mbl/internal/pki"
+	"mbl/internal/webhook"
 )
 
 // deviceServers are the two servers that devices connect to. They have
@@ -24,12 +23,17 @@ type deviceServers struct {
 
 	bootstrapPort, managementPort       *devicePort // nil: not served
 	bootstrapAddress, managementAddress string
+	bootstrapEarlier, managementEarlier *devicePort // for devices from before a rotation; nil: not served
 }
 
-var _ cloud.Connections = (*lwm2m.ManagementServer)(nil)
+var (
+	_ cloud.Connections = (*lwm2m.ManagementServer)(nil)
+	_ connect.Devices   = (*lwm2m.ManagementServer)(nil)
+	_ lwm2m.Observer    = (*connect.Service)(nil)
+)
 
 // listenDevices opens the ports for devices and tells the brain about them.
-func (s *servers) listenDevices(options serveOptions) (err error) {
+func (s *servers) listenDevices(ctx context.Context, options serveOptions) (err error) {
 	counted := countedService{Service: s.service, metrics: s.metrics}
 	devices := &deviceServers{
 		bootstrap:         lwm2m.NewBootstrapServer(counted, s.log),
@@ -39,23 +43,32 @@ func (s *servers) listenDevices(options serveOptions) (err error) {
 	}
 	s.devices = devices
 	s.service.UseConnections(devices.management)
-	s.connect = connect.New(connect.Config{
-		Directory: s.service, Devices: devices.management, Limits: options.connect, Now: time.Now, Log: s.log,
+	connected := connect.New(connect.Config{
+		Directory: s.service, Devices: devices.management, Memory: s.service, Callbacks: webhook.New(options.privateCallbacks),
+		Limits: options.connect, Now: time.Now, Log: s.log,
 	})
-	s.service.UseWatcher(s.connect)
+	if err := connected.Load(ctx); err != nil {
+		return err
+	}
+	s.connect = connected
+	s.service.UseWatcher(connected)
+	devices.management.UseObserver(connected)
 	if options.bootstrap != "" {
-		devices.bootstrapPort, err = s.listenCoAP("--bootstrap", options.bootstrap, cloud.BootstrapAuthority, devices.bootstrap.VerifyPeer, nil)
+		devices.bootstrapPort, err = s.listenCoAP("--bootstrap", options.bootstrap, cloud.BootstrapAuthority, devices.bootstrapPeers(), nil)
 		if err != nil {
 			return err
 		}
 		devices.bootstrapAddress = s.deviceAddress(devices.bootstrapPort.addr())
 	}
 	if options.lwm2m != "" {
-		devices.managementPort, err = s.listenCoAP("--lwm2m", options.lwm2m, cloud.LwM2MAuthority, devices.management.VerifyPeer, s.sessions)
+		devices.managementPort, err = s.listenCoAP("--lwm2m", options.lwm2m, cloud.LwM2MAuthority, devices.managementPeers(), s.sessions)
 		if err != nil {
 			return err
 		}
 		devices.managementAddress = s.deviceAddress(devices.managementPort.addr())
+	}
+	if err := s.listenEarlier(options); err != nil {
+		return err
 	}
 	if !openssl.Supported {
 		s.log.Info(withoutOpenSSL)
@@ -64,24 +77,33 @@ func (s *servers) listenDevices(options serveOptions) (err error) {
 	return nil
 }
 
+// bootstrapPeers say whom the bootstrap server lets in.
+func (d *deviceServers) bootstrapPeers() coap.ListenConfig {
+	return coap.ListenConfig{VerifyChain: d.bootstrap.VerifyChain, SharedKey: d.bootstrap.SharedKey}
+}
+
+// managementPeers say whom the management server lets in.
+func (d *deviceServers) managementPeers() coap.ListenConfig {
+	return coap.ListenConfig{VerifyChain: d.management.VerifyChain}
+}
+
 // listenCoAP opens a port with a certificate of the server's own authority,
 // valid for all time because devices may have no clock. sessions may be nil:
 // devices bootstrap too seldom to resume anything.
 func (s *servers) listenCoAP(flag, address string, authority cloud.AuthorityName,
-	verify func(context.Context, *x509.Certificate) error, sessions openssl.SessionStore,
+	peers coap.ListenConfig, sessions openssl.SessionStore,
 ) (*devicePort, error) {
 	certificate, err := s.service.ServerCertificate(authority, s.hosts, pki.DistantPast, pki.DistantFuture)
 	if err != nil {
 		return nil, err
 	}
-	port, err := listenPort(address, openssl.ListenConfig{
-		ListenConfig: coap.ListenConfig{Certificate: certificate, VerifyPeer: verify, Log: s.log},
-		Sessions:     sessions,
-	})
+	peers.Certificate, peers.Log, peers.Observer = certificate, s.log, s.metrics.ports.of(string(authority))
+	port, err := listenPort(address, openssl.ListenConfig{ListenConfig: s.limits.limit(peers), Sessions: sessions})
 	if err != nil {
 		return nil, failure("cannot listen on %s: %w", address, err).
 			WithHint("%s names another address; port 0 takes a free port", flag)
 	}
+	s.metrics.countConnections(string(authority), port)
 	return port, nil
 }
 
@@ -92,19 +114,20 @@ func (d *deviceServers) serve(ctx context.Context, running *errgroup.Group) {
 	if d.managementPort != nil {
 		d.managementPort.serve(ctx, running, d.management.Serve)
 	}
+	d.serveEarlier(ctx, running)
 }
 
 func (d *deviceServers) close() error {
 	if d == nil {
 		return nil
 	}
-	var failed []error
-	for _, port := range []*devicePort{d.bootstrapPort, d.managementPort} {
+	var closing errgroup.Group
+	for _, port := range []*devicePort{d.bootstrapPort, d.managementPort, d.bootstrapEarlier, d.managementEarlier} {
 		if port != nil {
-			failed = append(failed, port.close())
+			closing.Go(port.close)
 		}
 	}
-	return errors.Join(failed...)
+	return closing.Wait()
 }
 
 // describe adds the servers' addresses to what run.json tells.
@@ -115,4 +138,5 @@ func (d *deviceServers) describe(running *addresses) {
 	if d.managementPort != nil {
 		running.LwM2M = "coaps://" + d.managementAddress
 	}
+	d.describeEarlier(running)
 }

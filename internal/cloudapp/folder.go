@@ -8,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"mbl/internal/atomicfile"
 	"mbl/internal/cloud/store"
+	"mbl/internal/filelock"
 	"mbl/internal/sealed"
 )
 
@@ -25,12 +25,19 @@ func (f folder) run() string      { return filepath.Join(f.path, "run.json") }
 func (f folder) lock() string     { return filepath.Join(f.path, "serve.lock") }
 func (f folder) sessions() string { return filepath.Join(f.path, "sessions") }
 func (f folder) httpsCA() string  { return filepath.Join(f.path, "https-ca.pem") }
+func (f folder) acme() string     { return filepath.Join(f.path, "acme") }
+
+// restoring is there while a restore has not ended.
+func (f folder) restoring() string { return filepath.Join(f.path, "restore-unfinished") }
 
 // makeFolder makes the data folder, or closes one that is the service's own to
 // other users. A folder with other things in it keeps its mode: it may be
 // shared on purpose, and the files in it are closed anyway.
 func makeFolder(path string) (folder, error) {
 	f := folder{path: path}
+	if err := f.checkRestored(); err != nil {
+		return f, err
+	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return f, failure("cannot make the data folder %s: %w", path, err)
 	}
@@ -49,11 +56,22 @@ func makeFolder(path string) (folder, error) {
 // usedFolder is a data folder that a service was started on before.
 func usedFolder(path string) (folder, error) {
 	f := folder{path: path}
+	if err := f.checkRestored(); err != nil {
+		return f, err
+	}
 	if !exists(f.database()) {
 		return f, failure("there is no service in %s", path).
 			WithHint("`mbl-cloud serve --data %s` makes one; --data names another folder", path)
 	}
 	return f, nil
+}
+
+// checkRestored refuses what a restore that was killed has left.
+func (f folder) checkRestored() error {
+	if exists(f.restoring()) {
+		return failure("a restore into %s was broken off", f.path).WithHint("empty the folder and restore again")
+	}
+	return nil
 }
 
 func exists(path string) bool {
@@ -68,8 +86,8 @@ func (f folder) lockFolder() (unlock func() error, err error) {
 	if err != nil {
 		return nil, failure("cannot lock the data folder %s: %w", f.path, err)
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	err = filelock.TryLock(file)
+	if errors.Is(err, filelock.ErrHeld) {
 		err = failure("another mbl-cloud serves from %s already", f.path).
 			WithHint("stop it first, or give this one a folder of its own with --data")
 	}
@@ -117,6 +135,10 @@ func (f folder) openStore(ctx context.Context) (*store.Store, error) {
 		return nil, failure("cannot open the database: %w", err)
 	}
 	opened, err := store.OpenSQLite(ctx, f.database())
+	if errors.Is(err, store.ErrNewer) {
+		return nil, failure("the data in %s was changed by a newer mbl-cloud", f.path).Because(err).
+			WithHint("use that version or a later one, or restore a backup made before into another folder")
+	}
 	if err != nil {
 		return nil, failure("%w", err)
 	}

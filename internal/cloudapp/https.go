@@ -3,6 +3,7 @@ package cloudapp
 import (
 	"context"
 	"crypto/tls"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	httpsValidity = 397 * 24 * time.Hour
 	httpsRenewal  = 30 * 24 * time.Hour // before it ends
 )
+
+// getCertificate chooses the certificate for a client (tls.Config).
+type getCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
 // httpsConfig uses the files given, else certificates of the service's own
 // authority, whose certificate it leaves in the data folder as caFile.
@@ -39,7 +43,11 @@ func httpsConfig(ctx context.Context, service *cloud.Service, data folder, optio
 	if err := atomicfile.Write(data.httpsCA(), []byte(pki.CertificatePEM(ca)), 0o644); err != nil {
 		return nil, "", err
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: issuer.certificate}, data.httpsCA(), nil
+	// run.json is read from other folders than ours.
+	if caFile, err = filepath.Abs(data.httpsCA()); err != nil {
+		return nil, "", err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: issuer.certificate}, caFile, nil
 }
 
 // httpsIssuer makes a new certificate before the present one ends.

@@ -6,7 +6,6 @@ package cloudapp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 
@@ -36,10 +35,7 @@ func Main(ctx context.Context, sys *iostreams.System) int {
 		return usererr.ExitOK
 	}
 	told := a.explain(err)
-	fmt.Fprintf(sys.Err, "mbl-cloud: %s\n", told.Message)
-	if told.Hint != "" {
-		fmt.Fprintf(sys.Err, "hint: %s\n", told.Hint)
-	}
+	told.Tell(sys.Err, "mbl-cloud")
 	return told.Code
 }
 
@@ -80,9 +76,9 @@ func (a *app) command() *cobra.Command {
 	root.SetIn(a.sys.In)
 	root.SetOut(a.sys.Out)
 	root.SetErr(a.sys.Err)
-	root.PersistentFlags().StringVar(&a.data, "data", a.defaultData(), "folder with everything the service keeps")
+	root.PersistentFlags().StringVar(&a.data, "data", a.defaultData(), "`DIR` with everything the service keeps")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log every request")
-	root.AddCommand(newServeCommand(a), newAPIKeyCommand(a), newCACommand(a))
+	root.AddCommand(newServeCommand(a), newAPIKeyCommand(a), newCACommand(a), newAuditCommand(a), newBackupCommand(a), newRestoreCommand(a))
 	return root
 }
 

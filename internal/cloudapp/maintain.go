@@ -17,7 +17,7 @@ func maintain(ctx context.Context, service *cloud.Service, log *slog.Logger) err
 	ticker := time.NewTicker(maintenancePeriod)
 	defer ticker.Stop()
 	for {
-		for _, work := range []func(context.Context) error{service.ExpireRegistrations, service.CollectUnfinished, service.ForgetOldEvents} {
+		for _, work := range []func(context.Context) error{service.ProveWritable, service.ExpireRegistrations, service.ForgetOldEvents, service.ForgetOldAudit, service.EndOldRenewals} {
 			if err := work(ctx); err != nil && ctx.Err() == nil {
 				log.ErrorContext(ctx, "maintenance failed", "error", err)
 			}

@@ -2,6 +2,7 @@ package cloudapp
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -13,13 +14,17 @@ import (
 	"mbl/internal/cloud/restapi"
 )
 
+const metricsPath = "/metrics"
+
 // metrics are what GET /metrics shows.
 type metrics struct {
 	registry      *prometheus.Registry
 	requests      *prometheus.CounterVec
 	seconds       *prometheus.HistogramVec
 	bootstraps    *prometheus.CounterVec
+	failures      *prometheus.CounterVec
 	registrations *prometheus.CounterVec
+	ports         *portMetrics
 }
 
 func newMetrics() *metrics {
@@ -34,17 +39,27 @@ func newMetrics() *metrics {
 		bootstraps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mbl_bootstraps_total", Help: "Bootstraps of devices by how they ended.",
 		}, []string{"result"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mbl_bootstrap_failures_total", Help: "Bootstraps that did not succeed, by cause.",
+		}, []string{"cause"}),
 		registrations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "mbl_registrations_total", Help: "Registration messages of devices by kind and result.",
 		}, []string{"kind", "result"}),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.bootstraps, m.registrations,
+	m.registry.MustRegister(m.requests, m.seconds, m.bootstraps, m.failures, m.registrations,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.ports = newPortMetrics(m.registry)
 	return m
 }
 
+// handler takes the path with and without a slash at its end, as the API takes
+// its own.
 func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	written := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	mux := http.NewServeMux() // which refuses other methods
+	mux.Handle("GET "+metricsPath, written)
+	mux.Handle("GET "+metricsPath+"/{$}", written)
+	return mux
 }
 
 func (m *metrics) observe(seen restapi.Observation) {
@@ -66,7 +81,7 @@ type countedService struct {
 func (s countedService) Bootstrap(ctx context.Context, request cloud.BootstrapRequest) (*cloud.BootstrapGrant, error) {
 	grant, err := s.Service.Bootstrap(ctx, request)
 	if err != nil {
-		s.metrics.bootstraps.WithLabelValues("refused").Inc()
+		s.metrics.bootstrapEnded(err)
 	}
 	return grant, err
 }
@@ -74,14 +89,22 @@ func (s countedService) Bootstrap(ctx context.Context, request cloud.BootstrapRe
 // BootstrapFinished counts the bootstraps that succeed.
 func (s countedService) BootstrapFinished(ctx context.Context, grant *cloud.BootstrapGrant) error {
 	err := s.Service.BootstrapFinished(ctx, grant)
-	s.metrics.bootstraps.WithLabelValues(result("finished", err)).Inc()
+	s.metrics.bootstrapEnded(err)
 	return err
 }
 
+// Enroll counts the bootstraps that succeed by enrollment.
+func (s countedService) Enroll(ctx context.Context, grant *cloud.BootstrapGrant, request []byte) ([]byte, error) {
+	certificate, err := s.Service.Enroll(ctx, grant, request)
+	s.metrics.bootstrapEnded(err)
+	return certificate, err
+}
+
 // BootstrapAborted counts the bootstraps that the device broke off.
-func (s countedService) BootstrapAborted(ctx context.Context, grant *cloud.BootstrapGrant, reason string) error {
+func (s countedService) BootstrapAborted(ctx context.Context, grant *cloud.BootstrapGrant, reason string) {
 	s.metrics.bootstraps.WithLabelValues("aborted").Inc()
-	return s.Service.BootstrapAborted(ctx, grant, reason)
+	s.metrics.failures.WithLabelValues("broken off by the device").Inc()
+	s.Service.BootstrapAborted(ctx, grant, reason)
 }
 
 // Register counts registrations.
@@ -105,9 +128,39 @@ func (s countedService) Deregister(ctx context.Context, device cloud.Identity, l
 	return err
 }
 
+// bootstrapEnded counts a bootstrap that has succeeded (nil) or was refused.
+func (m *metrics) bootstrapEnded(err error) {
+	m.bootstraps.WithLabelValues(result("finished", err)).Inc()
+	if err != nil {
+		m.failures.WithLabelValues(cause(err)).Inc()
+	}
+}
+
 func result(success string, err error) string {
 	if err != nil {
 		return "refused"
 	}
 	return success
+}
+
+// causes are what a failed bootstrap is counted as; anything else is a fault
+// of the service.
+var causes = []struct {
+	kind  error
+	cause string
+}{
+	{cloud.ErrUnauthorized, "unknown certificate"},
+	{cloud.ErrInvalid, "request disagrees with the certificate"},
+	{cloud.ErrForbidden, "identity of another device"},
+	{cloud.ErrLimit, "certificate has its number of devices"},
+	{cloud.ErrNotFound, "grant no longer valid"},
+}
+
+func cause(err error) string {
+	for _, known := range causes {
+		if errors.Is(err, known.kind) {
+			return known.cause
+		}
+	}
+	return "fault of the service"
 }

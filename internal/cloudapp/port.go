@@ -65,9 +65,10 @@ func (p *devicePort) serve(ctx context.Context, running *errgroup.Group, serve f
 }
 
 func (p *devicePort) close() error {
-	err := p.udp.Close()
+	var closing errgroup.Group
+	closing.Go(p.udp.Close)
 	if p.tcp != nil {
-		err = errors.Join(err, p.tcp.Close())
+		closing.Go(p.tcp.Close)
 	}
-	return err
+	return closing.Wait()
 }

@@ -18,6 +18,7 @@ import (
 
 	"mbl/internal/cloudapp"
 	"mbl/internal/program"
+	"mbl/internal/program/programtest"
 )
 
 // asProgram in the environment makes the test binary mbl-cloud itself.
@@ -61,6 +62,8 @@ type running struct {
 	stdout, stderr output
 	addresses      struct {
 		HTTP, HTTPS, CA, Bootstrap, LwM2M, Download string
+		BootstrapEarlier                            string `json:"bootstrap_earlier"`
+		LwM2MEarlier                                string `json:"lwm2m_earlier"`
 		PID                                         int
 	}
 	key string // an administrator's
@@ -97,6 +100,13 @@ func run(t *testing.T, arguments ...string) (code int, stdout, stderr string) {
 
 var anyPort = []string{
 	"--http", "127.0.0.1:0", "--bootstrap", "127.0.0.1:0", "--lwm2m", "127.0.0.1:0", "--download", "127.0.0.1:0",
+}
+
+// keptPorts are the devices' ports of a service that is started more than once:
+// devices find it again where it was.
+func keptPorts(t *testing.T) []string {
+	t.Helper()
+	return []string{"--bootstrap", programtest.KeptAddress(t), "--lwm2m", programtest.KeptAddress(t)}
 }
 
 func serve(t *testing.T, data string, more ...string) *running {

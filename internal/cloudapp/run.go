@@ -21,11 +21,18 @@ type addresses struct {
 	LwM2M     string `json:"lwm2m,omitempty"`
 	Download  string `json:"download,omitempty"`
 	PID       int    `json:"pid"`
+
+	// As devices from before a rotation know them.
+	BootstrapEarlier string `json:"bootstrap_earlier,omitempty"`
+	LwM2MEarlier     string `json:"lwm2m_earlier,omitempty"`
 }
 
 // LogValue names what is served, each address under its own name.
 func (a addresses) LogValue() slog.Value {
-	served := []slog.Attr{slog.String("http", a.HTTP), slog.String("https", a.HTTPS), slog.String("bootstrap", a.Bootstrap), slog.String("lwm2m", a.LwM2M), slog.String("download", a.Download)}
+	served := []slog.Attr{
+		slog.String("http", a.HTTP), slog.String("https", a.HTTPS), slog.String("bootstrap", a.Bootstrap), slog.String("lwm2m", a.LwM2M), slog.String("download", a.Download),
+		slog.String("bootstrap-earlier", a.BootstrapEarlier), slog.String("lwm2m-earlier", a.LwM2MEarlier),
+	}
 	return slog.GroupValue(slices.DeleteFunc(served, func(each slog.Attr) bool { return each.Value.String() == "" })...)
 }
 

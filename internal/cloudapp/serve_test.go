@@ -115,30 +115,45 @@ func TestNothingAnsweredIsLostByAKill(t *testing.T) {
 	again.stop()
 }
 
-func TestNothingAnsweredIsLostByAKillInTheMiddle(t *testing.T) {
+func TestNothingAnsweredIsLostByKillsInTheMiddle(t *testing.T) {
 	data := t.TempDir()
-	r := serve(t, data)
+	var key string
+	var ids []string
+	for range 5 {
+		r := serve(t, data)
+		if key == "" {
+			key = r.key
+		}
+		r.key = key
+		for _, id := range ids {
+			r.must("GET", "/v3/api-keys/"+id, "", 200)
+		}
+		ids = append(ids, writeUntilKilled(r)...)
+	}
+	last := serve(t, data)
+	last.key = key
+	for _, id := range ids {
+		last.must("GET", "/v3/api-keys/"+id, "", 200)
+	}
+	last.stop()
+}
+
+// writeUntilKilled has several clients write, kills the service among it and
+// returns what it had answered.
+func writeUntilKilled(r *running) (ids []string) {
 	answered := make(chan string)
 	var writers sync.WaitGroup
 	for range 4 {
 		writers.Go(func() { createUntilKilled(r, answered) })
 	}
-	var ids []string
 	for id := range answered {
-		ids = append(ids, id)
-		if len(ids) == 40 {
+		if ids = append(ids, id); len(ids) == 40 {
 			r.command.Process.Kill() // Wait tells
 			go func() { writers.Wait(); close(answered) }()
 		}
 	}
 	r.command.Wait() // it was killed
-
-	again := serve(t, data)
-	again.key = r.key
-	for _, id := range ids {
-		again.must("GET", "/v3/api-keys/"+id, "", 200)
-	}
-	again.stop()
+	return ids
 }
 
 // createUntilKilled creates API keys and reports the ids that were answered.
@@ -253,8 +268,15 @@ func TestWrongUseIsExitCodeTwo(t *testing.T) {
 		{"api-key", "create", "--name", "n", "--group", "kings"},
 		{"serve", "more"},
 		{"serve", "--https-cert", "x"},
+		{"serve", "--acme", "mycloud.example.net"}, // without --https
+		{"serve", "--https", "127.0.0.1:0", "--acme", "mycloud"},
+		{"serve", "--https", "127.0.0.1:0", "--acme", "MyCloud.example.net"},
+		{"serve", "--https", "127.0.0.1:0", "--acme-email", "x@example.net"},
+		{"serve", "--https", "127.0.0.1:0", "--https-cert", "x", "--https-key", "y", "--acme", "mycloud.example.net"},
 		{"serve", "--host", "http://example.com"},
 		{"serve", "--host", "example.com:80"},
+		{"serve", "--http", "8080"},
+		{"serve", "--lwm2m-earlier", "127.0.0.1"},
 		{"serve", "--certificates", "-1"},
 		{"serve", "--config", config},
 		{"serve", "--config", filepath.Join(data, "none")},
@@ -281,7 +303,7 @@ func TestAPortInUseIsExplained(t *testing.T) {
 func TestTheConfigurationFileStandsInForFlags(t *testing.T) {
 	data := t.TempDir()
 	config := filepath.Join(t.TempDir(), "config.yaml")
-	text := "host: devices.example\ncertificates: 1\nhttp: 192.0.2.1:1 # the command line says otherwise\n"
+	text := "host: devices.example\nacme: [a.example, b.example]\nhttps: 127.0.0.1:0\nacme-directory: http://127.0.0.1:1/\ncertificates: 1\nhttp: 192.0.2.1:1 # the command line says otherwise\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -291,6 +313,7 @@ func TestTheConfigurationFileStandsInForFlags(t *testing.T) {
 	}
 	r.must("POST", "/v3/developer-certificates", `{"name":"a"}`, 201)
 	r.must("POST", "/v3/developer-certificates", `{"name":"b"}`, 403)
+	awaitLog(t, r, "host=b.example")
 	r.stop()
 }
 
@@ -374,14 +397,31 @@ func TestMetricsCountRequestsAndDownloadsAreNotFound(t *testing.T) {
 	r := serve(t, t.TempDir())
 	r.must("GET", "/v3/devices/", "", 200)
 	r.must("GET", "/v3/nothing", "", 404)
+	r.must("POST", "/v3/devices", `{"name":"before it comes"}`, 201)
 	status, text := get(t, http.DefaultClient, r.addresses.HTTP+"/metrics")
 	for _, line := range []string{
 		`mbl_http_requests_total{method="GET",route="/v3/devices",status="200"} 1`,
 		`mbl_http_requests_total{method="any",route="",status="404"} 1`,
+		`mbl_devices{state="registered"} 0`,
+		`mbl_devices{state="unenrolled"} 1`,
+		`mbl_certificates_expiring{days="30",kind="device"} 0`,
+		`mbl_certificates_expiring{days="1",kind="trusted"} 0`,
+		`mbl_certificates_expiring{days="7",kind="authority"} 0`,
 	} {
 		if status != 200 || !strings.Contains(text, line) {
 			t.Errorf("the metrics (%d) have no %s", status, line)
 		}
+	}
+	if status, again := get(t, http.DefaultClient, r.addresses.HTTP+"/metrics/"); status != 200 || !strings.HasPrefix(again, "# HELP") {
+		t.Errorf("with a slash at its end the path is answered %d", status)
+	}
+	response, err := http.Post(r.addresses.HTTP+"/metrics", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != 405 || response.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("metrics sent there are answered %s, allowed is %q", response.Status, response.Header.Get("Allow"))
 	}
 	if status, _ := get(t, http.DefaultClient, r.addresses.Download+"/anything"); status != 404 {
 		t.Errorf("a download is answered %d", status)
@@ -435,4 +475,13 @@ func TestOnlyDeveloperCertificatesGetThroughTheBootstrapHandshake(t *testing.T) 
 		t.Error("a deleted certificate is accepted")
 	}
 	r.stop()
+}
+
+func TestRunJSONNamesTheCAFromAnyFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	r := serve(t, "data", "--https", "127.0.0.1:0")
+	t.Chdir(t.TempDir())
+	if _, err := os.ReadFile(r.addresses.CA); err != nil {
+		t.Error(err)
+	}
 }

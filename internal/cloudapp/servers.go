@@ -9,8 +9,11 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
+	"golang.org/x/crypto/acme"
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"mbl/internal/cloud"
@@ -21,14 +24,16 @@ import (
 // servers are the listeners of a running service.
 type servers struct {
 	service *cloud.Service
-	connect *connect.Service // once devices are listened for
+	connect *connect.Service // nil until it has loaded what waits for devices and API keys
 	metrics *metrics
 	log     *slog.Logger
 	hosts   []string // present name first
+	limits  portLimits
 
 	http, https, download net.Listener // nil: not served
 	httpServers           []*http.Server
-	ca                    string // file with the CA of https
+	ca                    string      // file with the CA of https
+	acme                  *acmeIssuer // nil: no ACME authority is asked
 	devices               *deviceServers
 	sessions              *sessionFile
 }
@@ -44,10 +49,10 @@ const (
 
 // listenHTTP opens what needs no certificate.
 func (s *servers) listenHTTP(ctx context.Context, options serveOptions) (err error) {
-	if s.http, err = listen(ctx, "--http", options.http); err != nil {
+	if s.http, err = s.listen(ctx, "--http", options.http); err != nil {
 		return err
 	}
-	s.download, err = listen(ctx, "--download", options.download)
+	s.download, err = s.listen(ctx, "--download", options.download)
 	return err
 }
 
@@ -59,17 +64,25 @@ func (s *servers) listenHTTPS(ctx context.Context, data folder, options serveOpt
 	if err != nil {
 		return err
 	}
-	plain, err := listen(ctx, "--https", options.https)
+	config.NextProtos = []string{"h2", "http/1.1"}
+	if len(options.acme.hosts) > 0 {
+		if s.acme, err = newACMEIssuer(data, options.acme, s.log); err != nil {
+			return err
+		}
+		config.GetCertificate = s.acme.over(config.GetCertificate)
+		config.NextProtos = append(config.NextProtos, acme.ALPNProto)
+	}
+	plain, err := s.listen(ctx, "--https", options.https)
 	if err != nil {
 		return err
 	}
-	config.NextProtos = []string{"h2", "http/1.1"}
 	s.https, s.ca = tls.NewListener(plain, config), ca
 	return nil
 }
 
-// listen opens a TCP port; an empty address opens none.
-func listen(ctx context.Context, flag, address string) (net.Listener, error) {
+// listen opens a TCP port; an empty address opens none. Connections above the
+// limit wait.
+func (s *servers) listen(ctx context.Context, flag, address string) (net.Listener, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -78,17 +91,21 @@ func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 		return nil, failure("cannot listen on %s: %w", address, err).
 			WithHint("%s names another address; port 0 takes a free port", flag)
 	}
-	return listener, nil
+	return netutil.LimitListener(listener, s.limits.http), nil
 }
 
 // serve starts all servers.
 func (s *servers) serve(ctx context.Context, running *errgroup.Group) {
 	api := restapi.New(restapi.Config{Service: s.service, Connect: s.connect, Log: s.log, Now: time.Now, Observe: s.metrics.observe})
-	handler := beside(api, "/metrics", s.metrics.handler())
+	s.metrics.registry.MustRegister(newCensus(s.service, s.log))
+	handler := beside(api, metricsPath, s.metrics.handler())
 	s.serveHTTP(running, s.http, handler)
 	s.serveHTTP(running, s.https, handler)
 	s.serveHTTP(running, s.download, http.NotFoundHandler()) // images come with firmware update
 	s.devices.serve(ctx, running)
+	if s.acme != nil {
+		running.Go(func() error { return s.acme.fetch(ctx) })
+	}
 	running.Go(func() error { return s.connect.Run(ctx) })
 }
 
@@ -96,7 +113,7 @@ func (s *servers) serve(ctx context.Context, running *errgroup.Group) {
 // and redirect unclean paths, which the API never does.)
 func beside(api http.Handler, path string, other http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == path {
+		if strings.TrimSuffix(r.URL.Path, "/") == path {
 			other.ServeHTTP(w, r)
 			return
 		}
@@ -137,6 +154,14 @@ func (s *servers) shutdown() {
 		}
 	}
 	s.close()
+}
+
+// saveWaiting gives back to the store what was loaded from it and still waits.
+func (s *servers) saveWaiting(ctx context.Context) error {
+	if s.connect == nil {
+		return nil
+	}
+	return s.connect.Save(ctx)
 }
 
 // close closes every listener; it may be called again.

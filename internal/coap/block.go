@@ -17,27 +17,37 @@ type block struct {
 	szx    uint8
 }
 
-const (
-	maxBlockNumber = 1<<20 - 1
-	reservedSZX    = 7
-)
+// bertSZX says that a message of a stream carries one or more blocks of 1024
+// bytes (RFC 8323 §6). We do not offer that, and some clients begin with it
+// before they have heard so. In datagrams it is reserved.
+const bertSZX = 7
 
 // blockOption reads a block option. ok is false when there is none, an error
-// means it is not valid.
-func blockOption(options Options, id OptionID) (b block, ok bool, err error) {
-	value, present := options.Get(id)
+// means it is not valid. Messages of a stream come as non-confirmable ones
+// (Framing).
+func blockOption(m *Message, id OptionID) (b block, ok bool, err error) {
+	value, present := m.Options.Get(id)
 	if !present {
 		return block{}, false, nil
 	}
-	n, _ := options.Uint(id)
+	n, _ := m.Options.Uint(id)
 	b = block{number: n >> 4, more: n&8 != 0, szx: uint8(n & 7)}
-	if len(value) > 3 || b.szx == reservedSZX {
+	if len(value) > 3 || (b.szx == bertSZX && m.Type != NonConfirmable) {
 		return block{}, false, fmt.Errorf("%w: block option %x", ErrMalformed, value)
 	}
 	return b, true, nil
 }
 
-func (b block) size() int   { return 16 << b.szx }
+func (b block) size() int { return 16 << min(b.szx, bertSZX-1) }
+
+// full tells whether so many bytes may be followed by more.
+func (b block) full(length int) bool {
+	if b.szx == bertSZX {
+		return length > 0 && length%b.size() == 0
+	}
+	return length == b.size()
+}
+
 func (b block) offset() int { return int(b.number) * b.size() }
 
 func (b block) value() uint32 {

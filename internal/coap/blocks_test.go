@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"mbl/internal/coap"
 )
@@ -277,14 +280,74 @@ func TestBrokenAnswersInBlocksAreErrors(t *testing.T) {
 func TestEndlessAnswerIsGivenUp(t *testing.T) {
 	session, device := start(t, nil, quick())
 	done := do(patience(t), session, read())
-	for number := range uint32(9) { // the ninth exceeds MaxBody
+	for number := range uint32(8) { // as many as MaxBody allows
 		m := device.expect(coap.Confirmable, coap.GET)
 		a := &coap.Message{Type: coap.Acknowledgement, Code: coap.Content, ID: m.ID, Token: m.Token, Payload: body(512)}
 		a.Options.AddUint(coap.Block2, blockValue(number, true, 5))
 		device.send(a)
 	}
-	if r := <-done; !errors.Is(r.err, coap.ErrBlockwise) {
+	if r := <-done; !errors.Is(r.err, coap.ErrTooLarge) {
 		t.Fatalf("got %+v", r)
 	}
 	device.silent()
+}
+
+// answerInBlocks answers the requests for the first blocks of a body.
+func (p *peer) answerInBlocks(whole []byte, blocks int, announce bool) {
+	p.t.Helper()
+	for number := range blocks {
+		m := p.expect(coap.Confirmable, coap.GET)
+		answer := &coap.Message{Type: coap.Acknowledgement, Code: coap.Content, ID: m.ID, Token: m.Token}
+		end := min(len(whole), (number+1)*512)
+		answer.Options.AddUint(coap.Block2, blockValue(uint32(number), end < len(whole), 5))
+		if announce {
+			answer.Options.AddUint(coap.Size2, uint32(len(whole)))
+		}
+		answer.Payload = whole[number*512 : end]
+		p.send(answer)
+	}
+}
+
+func TestAnAnswerMayBeLargerThanARequest(t *testing.T) {
+	cfg := quick()
+	cfg.MaxAnswer, cfg.Room = 8192, semaphore.NewWeighted(8192)
+	session, device := start(t, nil, cfg)
+	for range 2 { // the second needs the room that the first had
+		whole := body(8192)
+		done := do(patience(t), session, read())
+		device.answerInBlocks(whole, 16, false)
+		if r := <-done; r.err != nil || !bytes.Equal(r.response.Payload, whole) {
+			t.Fatalf("got %+v", r)
+		}
+	}
+}
+
+func TestAnAnswerThatSaysItIsTooLargeIsNotFetched(t *testing.T) {
+	session, device := start(t, nil, quick())
+	done := do(patience(t), session, read())
+	device.answerInBlocks(body(4097), 1, true)
+	if r := <-done; !errors.Is(r.err, coap.ErrTooLarge) {
+		t.Fatalf("got %+v", r)
+	}
+	device.silent()
+}
+
+func TestALargeAnswerWaitsForRoom(t *testing.T) {
+	cfg := quick()
+	cfg.MaxAnswer, cfg.Room = 8192, semaphore.NewWeighted(8192)
+	if !cfg.Room.TryAcquire(1) {
+		t.Fatal("no room at first")
+	}
+	session, device := start(t, nil, cfg)
+	ctx, cancel := context.WithCancel(patience(t))
+	done := do(ctx, session, read())
+	device.answerInBlocks(body(5000), 8, false)
+	if heard := session.Heard(); time.Since(heard) > time.Minute {
+		t.Errorf("last heard of at %v", heard)
+	}
+	device.silent() // it waits
+	cancel()
+	if r := <-done; !errors.Is(r.err, context.Canceled) {
+		t.Fatalf("got %+v", r)
+	}
 }

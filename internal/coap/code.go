@@ -61,10 +61,11 @@ const (
 	RequestEntityTooLarge    Code = 4<<5 | 13
 	UnsupportedContentFormat Code = 4<<5 | 15
 
-	InternalServerError Code = 5 << 5
-	NotImplemented      Code = 5<<5 | 1
-	ServiceUnavailable  Code = 5<<5 | 3
-	GatewayTimeout      Code = 5<<5 | 4
+	InternalServerError  Code = 5 << 5
+	NotImplemented       Code = 5<<5 | 1
+	ServiceUnavailable   Code = 5<<5 | 3
+	GatewayTimeout       Code = 5<<5 | 4
+	ProxyingNotSupported Code = 5<<5 | 5
 )
 
 // Class is the digit before the point: 0 request, 2 success, 4 client error,

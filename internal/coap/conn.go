@@ -18,6 +18,16 @@ type Conn interface {
 	// be called more than once.
 	Close() error
 	RemoteAddr() net.Addr
-	// PeerCertificate is the certificate the peer proved to hold.
+	// PeerCertificate is the certificate the peer proved to hold; nil if it has a
+	// pre-shared key (PeerOf).
 	PeerCertificate() *x509.Certificate
+}
+
+// attended is a Conn that hands its messages over, so that nobody has to wait
+// for them.
+type attended interface {
+	// attend has every message handed to take, one after the other, and ended
+	// called once, in a goroutine of its own, with what ReadMessage would
+	// return. take must not wait. ReadMessage must not be called then.
+	attend(take func(message []byte), ended func(why error))
 }

@@ -4,14 +4,20 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 )
 
 // Do sends a request and waits for its answer, whatever its code. Bodies of
 // more than 512 bytes travel in blocks. One exchange is in flight per session
 // at a time, pings included; further ones wait for their turn. It returns
-// ErrReset, ErrTimeout, ErrClosed, ErrBlockwise or ctx's error when there is
-// no answer.
+// ErrReset, ErrTimeout, ErrClosed, ErrBlockwise, ErrTooLarge or ctx's error when
+// there is no answer.
 func (s *Session) Do(ctx context.Context, req *Request) (*Response, error) {
+	return s.do(ctx, req, s.cfg.MaxAnswer)
+}
+
+// do is Do for answers of so many bytes at most.
+func (s *Session) do(ctx context.Context, req *Request, most int) (*Response, error) {
 	if err := s.takeTurn(ctx); err != nil {
 		return nil, err
 	}
@@ -24,7 +30,12 @@ func (s *Session) Do(ctx context.Context, req *Request) (*Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot get an answer to %s /%s: %w", req.Code, pathText(req.Path), err)
 	}
-	response, err := s.fetchRest(ctx, req, token, answer)
+	if req.Observe != nil { // of the first block alone (RFC 7959 §2.6)
+		later := *req
+		later.Observe, token = nil, newToken()
+		req = &later
+	}
+	response, err := s.fetchRest(ctx, req, token, answer, most)
 	if err != nil {
 		return nil, fmt.Errorf("cannot fetch the whole answer to %s /%s: %w", req.Code, pathText(req.Path), err)
 	}
@@ -52,7 +63,7 @@ func (s *Session) sendBody(ctx context.Context, req *Request, token []byte) (*Me
 		if err != nil || answer.Code != Continue {
 			return answer, err
 		}
-		echo, ok, err := blockOption(answer.Options, Block1)
+		echo, ok, err := blockOption(answer, Block1)
 		if err != nil || !ok || echo.number != b.number || !b.more {
 			return nil, fmt.Errorf("%w: unexpected 2.31", ErrBlockwise)
 		}
@@ -68,21 +79,35 @@ func lastOnly(confirm func(*Response) error, more bool) func(*Response) error {
 	return confirm
 }
 
-// fetchRest asks for the blocks of the answer after the first (RFC 7959 §2.4).
-func (s *Session) fetchRest(ctx context.Context, req *Request, token []byte, first *Message) (*Response, error) {
+// fetchRest asks for the blocks of the answer after the first (RFC 7959 §2.4),
+// most bytes with that.
+func (s *Session) fetchRest(ctx context.Context, req *Request, token []byte, first *Message, most int) (*Response, error) {
 	response := responseOf(first)
-	b, ok, err := blockOption(first.Options, Block2)
+	b, ok, err := blockOption(first, Block2)
 	if err != nil || !ok {
 		return response, err
 	}
 	if b.number != 0 {
 		return nil, fmt.Errorf("%w: answer starts at block %d", ErrBlockwise, b.number)
 	}
+	if announced, _ := first.Options.Uint(Size2); int64(announced) > int64(most) {
+		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, announced)
+	}
 	tag, _ := first.Options.Get(ETag)
 	body := bytes.Clone(first.Payload)
-	for b.more {
-		if len(body) == 0 || len(body)%b.size() != 0 || len(body) > s.cfg.MaxBody {
+	for large := false; b.more; {
+		switch {
+		case len(body) == 0 || len(body)%b.size() != 0:
 			return nil, fmt.Errorf("%w: block %d ends at %d bytes", ErrBlockwise, b.number, len(body))
+		case len(body) >= most:
+			return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)
+		case len(body) >= s.cfg.MaxBody && !large:
+			leave, err := s.takeRoom(ctx, most)
+			if err != nil {
+				return nil, err
+			}
+			defer leave()
+			large = true
 		}
 		m := s.requestMessage(req, token)
 		m.Options.AddUint(Block2, block{number: uint32(len(body) / b.size()), szx: b.szx}.value())
@@ -91,7 +116,7 @@ func (s *Session) fetchRest(ctx context.Context, req *Request, token []byte, fir
 			return nil, err
 		}
 		nextTag, _ := answer.Options.Get(ETag)
-		if b, ok, err = blockOption(answer.Options, Block2); err != nil {
+		if b, ok, err = blockOption(answer, Block2); err != nil {
 			return nil, err
 		}
 		if !ok || b.offset() != len(body) || answer.Code != first.Code || !bytes.Equal(tag, nextTag) {
@@ -99,11 +124,31 @@ func (s *Session) fetchRest(ctx context.Context, req *Request, token []byte, fir
 		}
 		body = append(body, answer.Payload...)
 	}
-	if len(body) > s.cfg.MaxBody {
-		return nil, fmt.Errorf("%w: answer of %d bytes", ErrBlockwise, len(body))
+	if len(body) > most {
+		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(body))
 	}
 	response.Payload = body
 	return response, nil
+}
+
+// roomWait is how long the peer's other requests wait behind a large answer that
+// there is no room for.
+const roomWait = time.Minute
+
+// takeRoom waits a while for room for a large answer.
+func (s *Session) takeRoom(ctx context.Context, size int) (leave func(), err error) {
+	if s.cfg.Room == nil {
+		return func() {}, nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, roomWait)
+	defer cancel()
+	switch err := s.cfg.Room.Acquire(waiting, int64(size)); {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, fmt.Errorf("%w: many are on their way now", ErrTooLarge)
+	}
+	return func() { s.cfg.Room.Release(int64(size)) }, nil
 }
 
 // requestMessage is the request's message without its body.

@@ -3,8 +3,13 @@
 // connections that carry whole messages: DTLS datagrams here, TLS records in
 // the folder openssl below.
 //
+// Over UDP the DTLS library makes the handshakes of the clients of Listen;
+// then package record takes over (docs/decisions/0066). Dial leaves it all to
+// the library.
+//
 // It has three layers. Message is the wire format. Conn is a connection that
-// sends and receives whole messages; Dial and Listen make DTLS ones. Session
+// sends and receives whole messages; Dial and Listen make DTLS ones, and Framing
+// lets clients of CoAP over TLS (RFC 8323) be one. Session
 // is the exchange layer on one Conn: message ids, tokens, retransmission,
 // duplicates, blocks, pings and notifications.
 //

@@ -32,12 +32,14 @@ const (
 // sharedOptions are what both sides offer: the two suites devices have, P-256
 // with SHA-256 only, connection ids (RFC 9146) of our own choice.
 func sharedOptions(certificate tls.Certificate, connectionID func() []byte) []dtls.Option {
-	return []dtls.Option{
+	return append([]dtls.Option{
 		dtls.WithCertificates(certificate),
-		dtls.WithCipherSuites(
-			dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
-			dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-		),
+		dtls.WithCipherSuites(certificateSuites()...),
+	}, alwaysOptions(connectionID)...)
+}
+
+func alwaysOptions(connectionID func() []byte) []dtls.Option {
+	return []dtls.Option{
 		dtls.WithEllipticCurves(elliptic.P256),
 		dtls.WithSignatureSchemes(tls.ECDSAWithP256AndSHA256),
 		dtls.WithConnectionIDGenerator(connectionID),
@@ -48,10 +50,19 @@ func sharedOptions(certificate tls.Certificate, connectionID func() []byte) []dt
 	}
 }
 
+// certificateSuites are in the order of our clients, which decides: they have
+// processors that do GCM in hardware, and its tags are twice as long.
+func certificateSuites() []dtls.CipherSuiteID {
+	return []dtls.CipherSuiteID{
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
+	}
+}
+
 // dtlsConn is a Conn on a DTLS connection whose handshake is done.
 type dtlsConn struct {
 	conn      *dtls.Conn
-	peer      *x509.Certificate
+	peer      Peer
 	buffer    []byte // for the one reader
 	log       *slog.Logger
 	closeOnce sync.Once
@@ -61,18 +72,20 @@ type dtlsConn struct {
 var _ Conn = (*dtlsConn)(nil)
 
 // shakeHands runs the handshake and closes conn when it fails.
-func shakeHands(ctx context.Context, conn *dtls.Conn, timeout time.Duration, log *slog.Logger) (*dtlsConn, error) {
+func shakeHands(ctx context.Context, conn *dtls.Conn, timeout time.Duration, prove func(*dtls.Conn) (Peer, error), log *slog.Logger) (*dtlsConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	began := time.Now()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
-	peer, err := peerCertificate(conn)
+	peer, err := prove(conn)
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
+	peer.Since = began
 	return &dtlsConn{
 		conn:   conn,
 		peer:   peer,
@@ -82,17 +95,40 @@ func shakeHands(ctx context.Context, conn *dtls.Conn, timeout time.Duration, log
 	}, nil
 }
 
-func peerCertificate(conn *dtls.Conn) (*x509.Certificate, error) {
+// provedPeer is who the peer of a finished handshake is: accepted, if it came
+// with a certificate.
+func provedPeer(conn *dtls.Conn, accepted Peer) (Peer, error) {
+	if accepted.Certificate != nil {
+		return accepted, nil
+	}
 	state, ok := conn.ConnectionState()
-	if !ok || len(state.PeerCertificates) == 0 {
+	if !ok {
+		return Peer{}, errors.New("the handshake is not done")
+	}
+	if len(state.IdentityHint) > 0 { // only a suite with pre-shared keys has one
+		return Peer{SharedKey: string(state.IdentityHint)}, nil
+	}
+	return Peer{}, errors.New("peer has no certificate")
+}
+
+func parseChain(raw [][]byte) ([]*x509.Certificate, error) {
+	var chain []*x509.Certificate
+	for _, der := range raw {
+		certificate, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read peer's certificate: %w", err)
+		}
+		chain = append(chain, certificate)
+	}
+	if len(chain) == 0 {
 		return nil, errors.New("peer has no certificate")
 	}
-	return x509.ParseCertificate(state.PeerCertificates[0])
+	return chain, nil
 }
 
 // ReadMessage implements Conn. Datagrams that cannot be read are skipped.
 func (c *dtlsConn) ReadMessage(ctx context.Context) ([]byte, error) {
-	defer c.interruptBy(ctx)()
+	defer interruptBy(ctx, c.conn)()
 	for {
 		n, err := c.conn.Read(c.buffer)
 		switch {
@@ -106,22 +142,6 @@ func (c *dtlsConn) ReadMessage(ctx context.Context) ([]byte, error) {
 			return nil, err
 		}
 		c.log.Debug("datagram skipped", "peer", c.RemoteAddr(), "error", err)
-	}
-}
-
-// interruptBy makes reading fail once ctx ends. The function it returns makes
-// reading possible again.
-func (c *dtlsConn) interruptBy(ctx context.Context) (restore func()) {
-	interrupted := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
-		close(interrupted)
-	})
-	return func() {
-		if !stop() {
-			<-interrupted
-			_ = c.conn.SetReadDeadline(time.Time{})
-		}
 	}
 }
 
@@ -166,25 +186,32 @@ func (c *dtlsConn) isClosed() bool {
 func (c *dtlsConn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
 // PeerCertificate implements Conn.
-func (c *dtlsConn) PeerCertificate() *x509.Certificate { return c.peer }
+func (c *dtlsConn) PeerCertificate() *x509.Certificate { return c.peer.Certificate }
+
+// Peer is what PeerOf returns.
+func (c *dtlsConn) Peer() Peer { return c.peer }
 
 // chainCheck decides about a peer's certificate; rest is what else it sent.
 type chainCheck func(leaf *x509.Certificate, rest []*x509.Certificate) error
+
+// keeping is a check that keeps the chain it accepts, which so is parsed once.
+func keeping(accepted *Peer, check chainCheck) chainCheck {
+	return func(leaf *x509.Certificate, rest []*x509.Certificate) error {
+		err := check(leaf, rest)
+		if err == nil {
+			accepted.Certificate, accepted.Others = leaf, rest
+		}
+		return err
+	}
+}
 
 // verifyWith makes the library's kind of check of ours, after making sure that
 // the peer's key is one we work with.
 func verifyWith(check chainCheck) func([][]byte, [][]*x509.Certificate) error {
 	return func(raw [][]byte, _ [][]*x509.Certificate) error {
-		var chain []*x509.Certificate
-		for _, der := range raw {
-			certificate, err := x509.ParseCertificate(der)
-			if err != nil {
-				return fmt.Errorf("cannot read peer's certificate: %w", err)
-			}
-			chain = append(chain, certificate)
-		}
-		if len(chain) == 0 {
-			return errors.New("peer has no certificate")
+		chain, err := parseChain(raw)
+		if err != nil {
+			return err
 		}
 		key, ok := chain[0].PublicKey.(*ecdsa.PublicKey)
 		if !ok || key.Curve != stdelliptic.P256() {

@@ -141,7 +141,13 @@ func (s *Session) await(ctx context.Context, x *exchange, limit time.Duration) (
 	case <-ctx.Done():
 		return event{}, ctx.Err()
 	case <-s.done:
-		return event{}, ErrClosed
+		// What came before the end counts: servers answer and close at once.
+		select {
+		case e := <-x.events:
+			return e, nil
+		default:
+			return event{}, ErrClosed
+		}
 	}
 }
 

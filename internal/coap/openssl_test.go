@@ -22,41 +22,50 @@ func TestOpenSSLConnects(t *testing.T) {
 		t.Run(suite, func(t *testing.T) {
 			s := newSite(t, ListenConfig{})
 			files := writeIdentity(t, s)
-			client := exec.CommandContext(limit(t), "openssl", "s_client", "-dtls1_2", "-quiet",
-				"-connect", s.listener.Addr().String(), "-cipher", spec,
+			talkToOpenSSL(t, s, "-cipher", spec,
 				"-cert", files.certificate, "-key", files.key, "-CAfile", files.ca, "-verify_return_error")
-			input, err := client.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			output, err := client.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := client.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				_ = client.Process.Kill()
-				_ = client.Wait()
-			}()
-			server := acceptFrom(t, s.listener)
-			if _, err := input.Write([]byte("up\n")); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := server.ReadMessage(limit(t)); err != nil || string(got) != "up\n" {
-				t.Fatalf("read %q, %v", got, err)
-			}
-			if err := server.WriteMessage([]byte("down")); err != nil {
-				t.Fatal(err)
-			}
-			got := make([]byte, 4)
-			if _, err := output.Read(got); err != nil || string(got) != "down" {
-				t.Fatalf("OpenSSL read %q, %v", got, err)
-			}
-			_ = server.Close()
 		})
 	}
+}
+
+// talkToOpenSSL connects openssl s_client, has each say something to the other
+// and returns the server's end.
+func talkToOpenSSL(t *testing.T, s *site, args ...string) Conn {
+	t.Helper()
+	client := exec.CommandContext(limit(t), "openssl", append([]string{
+		"s_client", "-dtls1_2", "-quiet", "-connect", s.listener.Addr().String(),
+	}, args...)...)
+	input, err := client.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := client.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = client.Process.Kill()
+		_ = client.Wait()
+	}()
+	server := acceptFrom(t, s.listener)
+	if _, err := input.Write([]byte("up\n")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := server.ReadMessage(limit(t)); err != nil || string(got) != "up\n" {
+		t.Fatalf("read %q, %v", got, err)
+	}
+	if err := server.WriteMessage([]byte("down")); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 4)
+	if _, err := output.Read(got); err != nil || string(got) != "down" {
+		t.Fatalf("OpenSSL read %q, %v", got, err)
+	}
+	_ = server.Close()
+	return server
 }
 
 func acceptFrom(t *testing.T, listener *Listener) Conn {

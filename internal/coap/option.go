@@ -16,6 +16,8 @@ const (
 	Block2        OptionID = 23
 	Block1        OptionID = 27
 	Size2         OptionID = 28
+	ProxyURI      OptionID = 35
+	ProxyScheme   OptionID = 39
 	Size1         OptionID = 60
 )
 

@@ -30,6 +30,11 @@ type Response struct {
 	Observe       *uint32
 	Payload       []byte
 
+	// Separate, in a handler's response, sends it in a message of its own in any
+	// case, if the request was confirmable (RFC 7252 §5.2.2). Then is not called
+	// before the peer has acknowledged that.
+	Separate bool
+
 	// Then, in a handler's response, is called in a goroutine of its own once
 	// the response has been sent, with the context of Session.Serve.
 	Then func(ctx context.Context)

@@ -38,7 +38,7 @@ func (r request) equal(other request) bool {
 // whole body, or the reply to a block that is not the last, or a refusal.
 // One body at a time arrives per session; a first block starts afresh.
 func (s *Session) takeBlock(m *Message) (body []byte, response *reply) {
-	b, ok, err := blockOption(m.Options, Block1)
+	b, ok, err := blockOption(m, Block1)
 	if err != nil {
 		return nil, &reply{Code: BadOption}
 	}
@@ -54,7 +54,7 @@ func (s *Session) takeBlock(m *Message) (body []byte, response *reply) {
 		s.partial = nil
 		return nil, blockReply(RequestEntityIncomplete, b)
 	}
-	if b.more && len(m.Payload) != b.size() {
+	if b.more && !b.full(len(m.Payload)) {
 		s.partial = nil
 		return nil, blockReply(BadRequest, b)
 	}
@@ -79,9 +79,9 @@ func (s *Session) tooLarge(m *Message, size int) bool {
 }
 
 // blockReply echoes the block it answers; to a block larger than ours it says
-// what size we want.
+// what size we want. Not so to BERT's: clients count on in other ways then.
 func blockReply(code Code, b block) *reply {
-	if code == Continue {
+	if code == Continue && b.szx != bertSZX {
 		b.szx = min(b.szx, blockSZX)
 	}
 	r := &reply{Code: code}
@@ -93,10 +93,10 @@ func blockReply(code Code, b block) *reply {
 // whole response, or its first block (RFC 7959 §2.4) when it is large.
 func (s *Session) firstBlock(m *Message, response *Response) *reply {
 	r := replyOf(response)
-	if b, ok, _ := blockOption(m.Options, Block1); ok {
+	if b, ok, _ := blockOption(m, Block1); ok {
 		r.Options.AddUint(Block1, b.value())
 	}
-	wanted, ok, _ := blockOption(m.Options, Block2)
+	wanted, ok, _ := blockOption(m, Block2)
 	szx := uint8(blockSZX)
 	if ok {
 		szx = min(szx, wanted.szx)
@@ -121,7 +121,7 @@ func (s *Session) firstBlock(m *Message, response *Response) *reply {
 // laterBlock is the reply to a request for a block after the first of a kept
 // answer; nil when the handler has to make the answer (again).
 func (s *Session) laterBlock(m *Message) *reply {
-	b, ok, err := blockOption(m.Options, Block2)
+	b, ok, err := blockOption(m, Block2)
 	if err != nil {
 		return &reply{Code: BadOption}
 	}

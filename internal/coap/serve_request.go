@@ -23,7 +23,10 @@ func (s *Session) receiveRequest(ctx context.Context, m *Message, r *received) {
 	}
 	select {
 	case s.handlers <- struct{}{}:
-		s.working.Go(func() { s.handle(ctx, m, r, requestOf(m, body)) })
+		s.working.Go(func() {
+			growStack(len(body))
+			s.handle(ctx, m, r, requestOf(m, body))
+		})
 	default:
 		s.mu.Lock()
 		s.seen.forget(r)
@@ -32,10 +35,13 @@ func (s *Session) receiveRequest(ctx context.Context, m *Message, r *received) {
 	}
 }
 
-// checkOptions refuses a request with a critical option that is not understood
-// (RFC 7252 §5.4.1).
+// checkOptions refuses a request to a proxy (RFC 7252 §5.10.2), which we are not,
+// and one with a critical option that is not understood (§5.4.1).
 func checkOptions(m *Message) *reply {
 	for _, option := range m.Options {
+		if option.ID == ProxyURI || option.ID == ProxyScheme {
+			return &reply{Code: ProxyingNotSupported}
+		}
 		if option.ID.Critical() && !understood(option.ID) {
 			return &reply{Code: BadOption}
 		}
@@ -62,6 +68,10 @@ func (s *Session) handle(ctx context.Context, m *Message, r *received, req *Requ
 	quick := acknowledge.Stop()
 	if response == nil {
 		response = &Response{Code: InternalServerError}
+	}
+	if quick && response.Separate && m.Type == Confirmable {
+		s.acceptOrReject(m, r, true)
+		quick = false
 	}
 	answer := s.firstBlock(m, response)
 	if quick || m.Type == NonConfirmable {

@@ -10,7 +10,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // Errors of Do and Ping.
@@ -23,6 +26,8 @@ var (
 	ErrClosed = errors.New("session is closed")
 	// ErrBlockwise: the peer broke the rules of block-wise transfer.
 	ErrBlockwise = errors.New("block-wise transfer failed")
+	// ErrTooLarge: the peer's answer is larger than is taken.
+	ErrTooLarge = errors.New("answer is too large")
 )
 
 // maxHandlers is how many requests of one peer are worked on at once; further
@@ -45,9 +50,14 @@ type SessionConfig struct {
 	// SeparateAfter is how long a handler may take before its request is
 	// acknowledged and the response follows separately; 1 s.
 	SeparateAfter time.Duration
-	// MaxBody caps a request or response put together from blocks, in bytes;
-	// 64 KiB.
+	// MaxBody caps a request or a notification put together from blocks, in
+	// bytes; 64 KiB.
 	MaxBody int
+	// MaxAnswer caps the answer to a request of ours; MaxBody when zero.
+	MaxAnswer int
+	// Room is what answers above MaxBody may take of all sessions that share
+	// it, in bytes; they wait for it. nil: there is always room.
+	Room *semaphore.Weighted
 }
 
 func (c SessionConfig) withDefaults() SessionConfig {
@@ -69,6 +79,7 @@ func (c SessionConfig) withDefaults() SessionConfig {
 	if c.MaxBody == 0 {
 		c.MaxBody = 64 << 10
 	}
+	c.MaxAnswer = max(c.MaxAnswer, c.MaxBody)
 	return c
 }
 
@@ -78,8 +89,11 @@ func (c SessionConfig) withDefaults() SessionConfig {
 type Session struct {
 	conn    Conn
 	handler Handler
-	notify  func(token []byte, notification *Response) bool
 	cfg     SessionConfig
+
+	observer Observer // nil: notifications are rejected
+
+	heard atomic.Int64 // when the peer last said something; Unix, in nanoseconds
 
 	turn     chan struct{} // holds one element while an exchange of ours is in flight
 	done     chan struct{}
@@ -87,12 +101,13 @@ type Session struct {
 	working  sync.WaitGroup // handlers and what follows them
 	handlers chan struct{}  // one element for each running handler
 
-	mu       sync.Mutex
-	nextID   uint16
-	inFlight *exchange
-	seen     duplicates
-	partial  *upload
-	large    *largeAnswer
+	mu            sync.Mutex
+	nextID        uint16
+	inFlight      *exchange
+	seen          duplicates
+	partial       *upload
+	large         *largeAnswer
+	notifications []notification // the first at work
 }
 
 // NewSession makes a session on conn. handler answers the peer's requests; nil
@@ -113,35 +128,55 @@ func NewSession(conn Conn, handler Handler, cfg SessionConfig) *Session {
 	}
 }
 
-// OnNotification sets who receives notifications: responses with an Observe
-// option whose token belongs to no request in flight. Returning true
-// acknowledges, false rejects with a Reset, which ends the observation. Of a
-// notification in blocks it gets the first. It is called from the reading
-// loop, in order of arrival, and must not call Do. Set it before Serve.
-func (s *Session) OnNotification(receive func(token []byte, notification *Response) bool) {
-	s.notify = receive
-}
-
 // Serve reads until the connection ends: nil when the peer or Close closed it,
 // ctx's error when ctx ended, else what went wrong. When it returns the
-// connection is closed and no handler is running any more. It must run for Do
-// and Ping to work.
+// connection is closed and no handler is running any more. It must run, or
+// Start have been called, for Do and Ping to work.
 func (s *Session) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer s.working.Wait()
-	defer cancel()
-	defer s.Close()
+	return s.windUp(cancel, s.read(ctx, ctx))
+}
+
+// Start is Serve without waiting: ended is called in the end, in a goroutine of
+// its own, with what Serve returns. Over UDP no goroutine is needed until then.
+func (s *Session) Start(ctx context.Context, ended func(error)) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	end := func(why error) {
+		stop()
+		if err := ctx.Err(); err != nil {
+			why = err
+		}
+		ended(s.windUp(cancel, why))
+	}
+	if conn, ok := s.conn.(attended); ok {
+		conn.attend(func(data []byte) { s.receive(ctx, data) }, end)
+		return
+	}
+	go func() { end(s.read(context.WithoutCancel(ctx), ctx)) }()
+}
+
+// read reads until the connection or reading ends, and says why. What it
+// begins ends with ctx.
+func (s *Session) read(reading, ctx context.Context) error {
 	for {
-		data, err := s.conn.ReadMessage(ctx)
-		switch {
-		case err == nil:
-			s.receive(ctx, data)
-		case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
-			return nil
-		default:
+		data, err := s.conn.ReadMessage(reading)
+		if err != nil {
 			return err
 		}
+		s.receive(ctx, data)
 	}
+}
+
+// windUp ends what is under way once the connection has ended.
+func (s *Session) windUp(cancel context.CancelFunc, why error) error {
+	_ = s.Close()
+	cancel()
+	s.working.Wait()
+	if errors.Is(why, io.EOF) || errors.Is(why, net.ErrClosed) {
+		return nil
+	}
+	return why
 }
 
 // Close ends the session: close_notify to the peer, ErrClosed to everyone who
@@ -155,11 +190,15 @@ func (s *Session) Close() error {
 	return err
 }
 
+// Heard is when the peer last said something; long ago if it never did.
+func (s *Session) Heard() time.Time { return time.Unix(0, s.heard.Load()) }
+
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
 // receive sorts one message of the peer (RFC 7252 §4.2, §4.3).
 func (s *Session) receive(ctx context.Context, data []byte) {
+	s.heard.Store(time.Now().UnixNano())
 	m, err := ParseMessage(data)
 	if err != nil {
 		s.cfg.Log.Debug("message dropped", "error", err)
@@ -190,16 +229,11 @@ func (s *Session) receiveNumbered(ctx context.Context, m *Message, data []byte) 
 	case m.Code.IsRequest():
 		s.receiveRequest(ctx, m, r)
 	case m.Code.IsResponse() && s.deliver(m, r):
-	case m.Code.IsResponse() && s.isNotification(m):
-		s.acceptOrReject(m, r, s.notify(m.Token, responseOf(m)))
+	case m.Code.IsResponse() && s.observer != nil:
+		s.receiveNotification(ctx, m, r)
 	default:
 		s.acceptOrReject(m, r, false)
 	}
-}
-
-func (s *Session) isNotification(m *Message) bool {
-	_, observe := m.Options.Get(Observe)
-	return observe && s.notify != nil
 }
 
 func (s *Session) noteReceived(m *Message, data []byte) (r *received, repeated bool, again []byte) {

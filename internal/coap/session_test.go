@@ -327,62 +327,6 @@ func TestAnswerThatIsNotConfirmedIsNotAcknowledged(t *testing.T) {
 	device.silent()
 }
 
-func TestNotifications(t *testing.T) {
-	ours, theirs := coaptest.Pipe()
-	session := coap.NewSession(ours, nil, quick())
-	var got []string
-	session.OnNotification(func(token []byte, n *coap.Response) bool {
-		got = append(got, fmt.Sprintf("%x %s", token, n.Payload))
-		return token[0] == 3
-	})
-	serve(t, session)
-	device := &peer{t, theirs}
-	notification := &coap.Message{Type: coap.Confirmable, Code: coap.Content, ID: 5, Token: []byte{3, 0x83}, Payload: []byte("4")}
-	notification.Options.AddUint(coap.Observe, 12)
-	device.send(notification)
-	device.expect(coap.Acknowledgement, coap.Empty)
-	device.send(notification) // its acknowledgement was lost
-	device.expect(coap.Acknowledgement, coap.Empty)
-
-	unwanted := &coap.Message{Type: coap.Confirmable, Code: coap.Content, ID: 6, Token: []byte{9, 9}}
-	unwanted.Options.AddUint(coap.Observe, 1)
-	device.send(unwanted)
-	device.expect(coap.Reset, coap.Empty)
-	if fmt.Sprint(got) != "[0383 4 0909 ]" {
-		t.Errorf("notified %q", got)
-	}
-}
-
-// The notification came with the token of a request whose answer had arrived
-// but had not been looked at yet.
-func TestNotificationRightBehindItsAnswer(t *testing.T) {
-	ours, theirs := coaptest.Pipe()
-	session := coap.NewSession(ours, nil, quick())
-	session.OnNotification(func([]byte, *coap.Response) bool { return true })
-	serve(t, session)
-	device := &peer{t, theirs}
-	answered, goOn := make(chan struct{}), make(chan struct{})
-	req := &coap.Request{Code: coap.GET, Observe: new(uint32(0)), Confirm: func(*coap.Response) error {
-		close(answered)
-		<-goOn
-		return nil
-	}}
-	done := do(patience(t), session, req)
-	m := device.expect(coap.Confirmable, coap.GET)
-	answer := &coap.Message{Type: coap.Acknowledgement, Code: coap.Content, ID: m.ID, Token: m.Token}
-	answer.Options.AddUint(coap.Observe, 0)
-	device.send(answer)
-	<-answered
-	notification := &coap.Message{Type: coap.Confirmable, Code: coap.Content, ID: 5, Token: m.Token}
-	notification.Options.AddUint(coap.Observe, 2)
-	device.send(notification)
-	device.expect(coap.Acknowledgement, coap.Empty)
-	close(goOn)
-	if r := <-done; r.err != nil || *r.response.Observe != 0 {
-		t.Fatalf("got %+v", r)
-	}
-}
-
 func TestUnexpectedMessagesAreRejectedAndEndNothing(t *testing.T) {
 	_, device := start(t, nil, quick())
 	for name, raw := range map[string][]byte{
@@ -458,6 +402,33 @@ func TestSlowHandlerAnswersSeparatelyAndRepeatsUntilAcknowledged(t *testing.T) {
 	<-followed
 }
 
+func TestASeparateResponseIsFollowedByWhatComesOnceItIsAcknowledged(t *testing.T) {
+	acknowledged, followed := make(chan struct{}), make(chan bool, 1)
+	_, device := start(t, func(context.Context, *coap.Request) *coap.Response {
+		return &coap.Response{Code: coap.Changed, Separate: true, Then: func(context.Context) {
+			select {
+			case <-acknowledged:
+				followed <- true
+			default:
+				followed <- false
+			}
+		}}
+	}, quick())
+	device.send(&coap.Message{Type: coap.Confirmable, Code: coap.POST, ID: 8, Token: []byte("t")})
+	if m := device.expect(coap.Acknowledgement, coap.Empty); m.ID != 8 {
+		t.Errorf("acknowledged %s", m)
+	}
+	response := device.expect(coap.Confirmable, coap.Changed)
+	if again := device.expect(coap.Confirmable, coap.Changed); again.ID != response.ID || string(again.Token) != "t" {
+		t.Errorf("repeated %s as %s", response, again)
+	}
+	close(acknowledged)
+	device.send(&coap.Message{Type: coap.Acknowledgement, ID: response.ID})
+	if !<-followed {
+		t.Error("what follows came before the acknowledgement")
+	}
+}
+
 func TestResponseIsSentBeforeWhatFollowsIt(t *testing.T) {
 	var session *coap.Session
 	ours, theirs := coaptest.Pipe()
@@ -473,13 +444,23 @@ func TestResponseIsSentBeforeWhatFollowsIt(t *testing.T) {
 	device.expect(coap.Confirmable, coap.DELETE)
 }
 
-func TestRequestWithUnknownCriticalOptionIsRefused(t *testing.T) {
+func TestRequestsForWhatWeAreNotAreRefused(t *testing.T) {
 	var handled atomic.Int32
 	_, device := start(t, counting(&handled), quick())
-	request := &coap.Message{Type: coap.Confirmable, Code: coap.GET, ID: 1}
-	request.Options.Add(35, []byte("http://example.com")) // Proxy-Uri
-	device.send(request)
-	device.expect(coap.Acknowledgement, coap.BadOption)
+	for i, c := range []struct {
+		id    coap.OptionID
+		value string
+		want  coap.Code
+	}{
+		{coap.ProxyURI, "http://example.com", coap.ProxyingNotSupported},
+		{coap.ProxyScheme, "http", coap.ProxyingNotSupported},
+		{1, "tag", coap.BadOption}, // If-Match: critical, and unknown here
+	} {
+		request := &coap.Message{Type: coap.Confirmable, Code: coap.GET, ID: uint16(i)}
+		request.Options.Add(c.id, []byte(c.value))
+		device.send(request)
+		device.expect(coap.Acknowledgement, c.want)
+	}
 	if handled.Load() != 0 {
 		t.Error("handled all the same")
 	}

@@ -49,11 +49,28 @@ func (u *Update) fields() []field {
 func ParseUpdate(source []byte) (*Update, error) {
 	u := new(Update)
 	declared, err := readSource(source, u.fields())
+	if err != nil && isForPSK(declared) {
+		err = &SourceError{
+			Line: declared[VarUpdateCertificate].line, Variable: VarUpdateCertificate,
+			Problem: "it is empty: the file was made for a pre-shared key (--psk), and a device needs a certificate",
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the update resources: %w", explain(err, declared, VarEndpointName, "developer credentials"))
 	}
 	u.completeFingerprint()
 	return u, nil
+}
+
+// isForPSK recognises the file of a project with a pre-shared key in place of
+// a certificate.
+func isForPSK(declared map[string]declaration) bool {
+	cert, err := declared[VarUpdateCertificate].bytes()
+	if err != nil || len(cert) > 0 {
+		return false
+	}
+	psk, err := declared[VarPSK].bytes()
+	return err == nil && len(psk) > 0
 }
 
 // UpdateFromVariables reads the contents of the .bin files, keyed by variable

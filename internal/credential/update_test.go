@@ -262,3 +262,21 @@ func FuzzParseUpdate(f *testing.F) {
 		}
 	})
 }
+
+// manifest-tool init --psk makes a file without a certificate.
+func TestAFileForAPreSharedKeySaysWhatItIs(t *testing.T) {
+	const psk = "const uint8_t arm_uc_default_psk[] = {\n    0x91, 0x9\n};\n"
+	source := "#include <stdint.h>\n" + updateIDs + "const uint8_t arm_uc_default_certificate[] = {\n    \n};\n" + psk
+	_, err := credential.ParseUpdate([]byte(source))
+	if err == nil || !strings.Contains(err.Error(), "made for a pre-shared key (--psk)") || !strings.Contains(err.Error(), credential.VarUpdateCertificate) {
+		t.Errorf("error %v", err)
+	}
+	_, err = credential.ParseUpdate([]byte(strings.TrimSuffix(source, psk)))
+	if err == nil || strings.Contains(err.Error(), "--psk") {
+		t.Errorf("without a key: error %v", err)
+	}
+}
+
+const updateIDs = `const uint8_t arm_uc_vendor_id[] = { 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 };
+const uint8_t arm_uc_class_id[] = { 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 };
+`

@@ -10,8 +10,8 @@ import (
 	"mbl/internal/secret"
 )
 
-// OriginalService is the service of a key that the original tool saved: it
-// notes no URL with its one key.
+// OriginalService is the service that the original tool takes its one key to,
+// unless its environment names another: it notes no URL with it.
 const OriginalService = "https://api.us-east-1.mbedcloud.com"
 
 // OriginalName is the name under which a key of the original tool is listed.
@@ -189,6 +189,22 @@ func (u *UserStore) forgetAPIKey(ctx context.Context, which storedKey) error {
 	return u.changeKeys(ctx, func(keys []storedKey) ([]storedKey, error) {
 		return slices.DeleteFunc(keys, which.same), nil
 	})
+}
+
+// OriginalAPIKey is the key that the original tool saved, which notes no
+// service with it and takes it to the one its environment names. The error
+// matches ErrNotFound if there is none.
+func (u *UserStore) OriginalAPIKey() (APIKey, error) {
+	keys, err := u.APIKeys()
+	if err != nil {
+		return APIKey{}, err
+	}
+	for _, key := range keys {
+		if key.Name == OriginalName && key.URL == OriginalService && key.Checked.IsZero() {
+			return key, nil
+		}
+	}
+	return APIKey{}, fmt.Errorf("an API key of the original tool: %w", ErrNotFound)
 }
 
 // raise moves the first key that fits to the front.

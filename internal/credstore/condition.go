@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 )
 
@@ -64,7 +63,7 @@ func examine(dir string, forbidden func(path string) fs.FileMode) (Condition, er
 			return err
 		}
 		wrong := info.Mode().Perm() & forbidden(path)
-		if wrong != 0 && info.Mode().Type() != fs.ModeSymlink {
+		if wrong != 0 && info.Mode().Type() != fs.ModeSymlink && wrong&comers(dir, path) != 0 {
 			condition.Exposed = append(condition.Exposed, path)
 		}
 		return nil
@@ -72,7 +71,6 @@ func examine(dir string, forbidden func(path string) fs.FileMode) (Condition, er
 	if err != nil {
 		return condition, fmt.Errorf("cannot look through %s: %w", dir, err)
 	}
-	condition.Exposed = reachable(dir, condition.Exposed)
 	return condition, nil
 }
 
@@ -83,20 +81,21 @@ func skip(entry fs.DirEntry) error {
 	return nil
 }
 
-// reachable keeps the paths whose folders others can enter. Rights of this
-// kind mean nothing on Windows.
-func reachable(dir string, paths []string) []string {
+// comers are the rights of those who can get to a path, as a mask: the group's,
+// others', or both, depending on which of its folders they can enter. Rights of
+// this kind mean nothing on Windows.
+func comers(dir, path string) fs.FileMode {
 	if runtime.GOOS == "windows" {
-		return nil
+		return 0
 	}
-	return slices.DeleteFunc(paths, func(path string) bool {
-		for path != dir {
-			path = filepath.Dir(path)
-			info, err := os.Stat(path)
-			if err != nil || info.Mode().Perm()&0o011 == 0 {
-				return true
-			}
+	enter := fs.FileMode(0o011)
+	for path != dir {
+		path = filepath.Dir(path)
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0
 		}
-		return false
-	})
+		enter &= info.Mode().Perm()
+	}
+	return enter * 7
 }

@@ -27,6 +27,8 @@ var (
 	ErrChanged  = errors.New("changed since its first use") // the pinned hash differs
 	ErrBusy     = errors.New("in use by another process")
 	ErrReadOnly = errors.New("you may not write into the store")
+	ErrNoSpace  = errors.New("no space is left for the store")
+	ErrNoPlace  = errors.New("cannot note where the stores are") // on first use
 	ErrKeyring  = errors.New("the operating system's keyring cannot be used")
 )
 

@@ -1,12 +1,14 @@
 package credstore
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"unicode/utf8"
 
 	"mbl/internal/atomicfile"
 )
@@ -51,10 +53,20 @@ func readDocument(dir string) (document, error) {
 	return doc, nil
 }
 
+// parseDocument takes an empty file for an empty document: the original makes
+// one of every store it looks into.
 func parseDocument(data []byte) (document, error) {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return document{}, nil
+	}
 	var doc document
-	if err := json.Unmarshal(data, &doc); err != nil {
-		return nil, fmt.Errorf("it is not a JSON object: %w", err)
+	// The decoder would put something else in place of what is not UTF-8.
+	if !utf8.Valid(data) {
+		return nil, errors.New("it is not UTF-8")
+	}
+	// Not the decoder's own words: they speak of Go.
+	if json.Unmarshal(data, &doc) != nil {
+		return nil, errors.New("it is not a JSON object, or only a part of one")
 	}
 	if doc == nil {
 		return document{}, nil // the text "null"

@@ -2,12 +2,13 @@ package credstore
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+
+	"mbl/internal/regularfile"
 )
 
 const (
@@ -34,58 +35,50 @@ func makeFolder(path string, mode fs.FileMode) error {
 
 // readFile reads a regular file of at most limit bytes.
 func readFile(path string, limit int64) ([]byte, error) {
-	if err := checkRegular(path, os.Stat); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, readOnly, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return readRegular(f, path, limit)
+	data, err := regularfile.Read(path, limit)
+	return data, unusual(path, limit, err)
 }
 
 // readInside is readFile below a root; a link is not followed out of it.
 func readInside(root *os.Root, name string, limit int64) ([]byte, error) {
-	if err := checkRegular(name, root.Stat); err != nil {
-		return nil, err
-	}
-	f, err := root.OpenFile(name, readOnly, 0)
+	path := filepath.Join(root.Name(), name)
+	info, err := root.Stat(name)
 	if err != nil {
-		return nil, err
+		return nil, unusual(path, limit, err)
+	}
+	// To open a device may do something already.
+	if !info.Mode().IsRegular() {
+		return nil, unusual(path, limit, regularfile.ErrNotRegular)
+	}
+	f, err := root.OpenFile(name, regularfile.OpenFlags, 0)
+	if err != nil {
+		return nil, unusual(path, limit, err)
 	}
 	defer f.Close()
-	return readRegular(f, filepath.Join(root.Name(), name), limit)
+	data, err := regularfile.ReadOpen(f, path, limit)
+	return data, unusual(path, limit, err)
 }
 
-// checkRegular keeps a device from being opened: that alone may do something.
-func checkRegular(path string, stat func(string) (fs.FileInfo, error)) error {
-	info, err := stat(path)
-	if err == nil && !info.Mode().IsRegular() {
+// unusual says of a file that cannot be what it should be that it is damaged;
+// other errors, also that there is no such file, are passed on.
+func unusual(path string, limit int64, err error) error {
+	switch {
+	case errors.Is(err, regularfile.ErrNotRegular):
 		return damaged(path, "it is not a regular file")
+	case errors.Is(err, regularfile.ErrTooLarge):
+		return damaged(path, "it is larger than %d bytes", limit)
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return err
+	case isLinkAstray(err):
+		return damaged(path, "it is a link that leads out of the store, or in a circle")
+	default:
+		return err
 	}
-	return err
 }
 
-// readOnly opens without waiting: a pipe in place of a file would block.
-const readOnly = os.O_RDONLY | syscall.O_NONBLOCK
-
-func readRegular(f *os.File, path string, limit int64) ([]byte, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, damaged(path, "it is not a regular file")
-	}
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", path, err)
-	}
-	if int64(len(data)) > limit {
-		return nil, damaged(path, "it is larger than %d bytes", limit)
-	}
-	return data, nil
+// isLinkAstray: the error of package os for a link out of a root has no name.
+func isLinkAstray(err error) bool {
+	return errors.Is(err, syscall.ELOOP) || strings.Contains(err.Error(), "path escapes from parent")
 }
 
 // writeNew writes a file that must not exist yet, with exactly this mode.

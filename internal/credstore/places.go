@@ -1,12 +1,14 @@
 package credstore
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"mbl/internal/atomicfile"
 )
@@ -19,11 +21,12 @@ type places struct {
 	Team string `json:"team"`
 }
 
-// loadPlaces reads the stores file, or writes it on first use.
+// loadPlaces reads the stores file, or writes it on first use. The original
+// makes the file before it has anything to write, so an empty one is none yet.
 func loadPlaces(cfg Config) (places, error) {
 	path := storesFile(cfg)
 	data, err := readFile(path, maxPlacesFile)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(data)) == 0 {
 		return firstPlaces(cfg)
 	}
 	if err != nil {
@@ -43,7 +46,7 @@ func firstPlaces(cfg Config) (places, error) {
 		return places{}, fmt.Errorf("cannot encode where the stores are: %w", err)
 	}
 	if err := atomicfile.Write(storesFile(cfg), append(data, '\n'), 0o644); err != nil {
-		return places{}, fmt.Errorf("cannot note where the stores are: %w", err)
+		return places{}, fmt.Errorf("%w: %w", ErrNoPlace, err)
 	}
 	return first, nil
 }
@@ -60,8 +63,8 @@ func defaultPlaces(home string) places {
 // stores file lies.
 func parsePlaces(data []byte, home, base string) (places, error) {
 	var found places
-	if err := json.Unmarshal(data, &found); err != nil {
-		return places{}, fmt.Errorf("it is not JSON with the texts user and team: %w", err)
+	if !utf8.Valid(data) || json.Unmarshal(data, &found) != nil {
+		return places{}, errors.New("it is not JSON with the texts user and team")
 	}
 	defaults := defaultPlaces(home)
 	user, err := place(found.User, defaults.User, home, base)

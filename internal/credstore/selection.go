@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"unicode/utf8"
 
 	"mbl/internal/atomicfile"
 	"mbl/internal/secret"
@@ -52,7 +53,7 @@ func LoadSelection(path string) (Selection, error) {
 // parseSelection does not repeat what is in the file: it may be a password.
 func parseSelection(data []byte) (selection Selection, problem string) {
 	var stored storedSelection
-	if err := json.Unmarshal(data, &stored); err != nil {
+	if !utf8.Valid(data) || json.Unmarshal(data, &stored) != nil {
 		return Selection{}, "it is not a JSON object of texts"
 	}
 	if stored.Address == "" {

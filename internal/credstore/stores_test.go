@@ -61,7 +61,6 @@ func TestADamagedStoresFileIsRefusedByName(t *testing.T) {
 	home := t.TempDir()
 	file := filepath.Join(home, ".mbl-stores.json")
 	tests := map[string]string{
-		"empty":        "",
 		"not JSON":     "user: here",
 		"array":        `["a","b"]`,
 		"number":       `{"user": 1}`,
@@ -89,5 +88,32 @@ func TestAFolderInPlaceOfAFileIsDamage(t *testing.T) {
 	write(t, filepath.Join(home, ".mbl-stores.json", "x"), "")
 	if _, err := credstore.Open(credstore.Config{Home: home}); !errors.Is(err, credstore.ErrDamaged) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// The original makes a store's files before it has anything to write into them.
+func TestFilesThatTheOriginalOnlyTouchedAreEmpty(t *testing.T) {
+	home := t.TempDir()
+	write(t, filepath.Join(home, ".mbl-stores.json"), "")
+	stores := open(t, home)
+	if !strings.Contains(read(t, filepath.Join(home, ".mbl-stores.json")), stores.Team.Path()) {
+		t.Error("the stores file does not name the default stores")
+	}
+	write(t, filepath.Join(stores.User.Path(), "config.json"), "")
+	write(t, filepath.Join(stores.Team.Path(), "config.json"), "\n")
+	if entries, err := stores.List(); err != nil || len(entries) > 0 {
+		t.Errorf("listed %v, %v", entries, err)
+	}
+	if _, err := stores.User.ChosenAPIKey(); !errors.Is(err, credstore.ErrNotFound) {
+		t.Errorf("the API key: %v", err)
+	}
+	save(t, stores, "https://one.example", "ak_one")
+	if got := readJSON(t, filepath.Join(stores.User.Path(), "config.json"))["api_key"]; got != "ak_one" {
+		t.Errorf("saved %v", got)
+	}
+	for _, report := range []func() (credstore.Report, error){stores.User.Report, stores.Team.Report} {
+		if found, err := report(); err != nil || len(found.Problems) > 0 {
+			t.Errorf("%s: %v, %v", found.Path, found.Problems, err)
+		}
 	}
 }

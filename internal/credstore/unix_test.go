@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -77,5 +78,42 @@ func TestAPipeInPlaceOfTheConfigDoesNotBlock(t *testing.T) {
 	}
 	if err := stores.SaveDeveloper(t.Context(), "x", developer(t)); !errors.Is(err, credstore.ErrDamaged) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A file is exposed to those who may read it and can get to it; the folder of
+// the original's team store keeps others out.
+func TestWhoCanGetToASecret(t *testing.T) {
+	for _, c := range []struct {
+		team         bool
+		folder, file os.FileMode
+		exposed      bool
+	}{
+		{true, 0o750, 0o644, false},
+		{true, 0o755, 0o644, true},
+		{true, 0o751, 0o644, true},
+		{true, 0o770, 0o640, false},
+		{true, 0o755, 0o640, false},
+		{false, 0o700, 0o644, false},
+		{false, 0o701, 0o640, false},
+		{false, 0o710, 0o604, false},
+		{false, 0o711, 0o640, true},
+	} {
+		stores := open(t, t.TempDir())
+		dir, examine := stores.User.Path(), stores.User.Examine
+		if c.team {
+			dir, examine = stores.Team.Path(), stores.Team.Examine
+		}
+		file := filepath.Join(dir, "MBED_CLOUD_DEV_BOOTSTRAP_DEVICE_PRIVATE_KEY.bin")
+		write(t, file, "secret")
+		for path, mode := range map[string]os.FileMode{dir: c.folder, file: c.file} {
+			if err := os.Chmod(path, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		condition, err := examine()
+		if got := slices.Contains(condition.Exposed, file); err != nil || got != c.exposed {
+			t.Errorf("%+v: exposed %v, %v", c, condition.Exposed, err)
+		}
 	}
 }

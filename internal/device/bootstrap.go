@@ -16,8 +16,15 @@ const (
 	// bootstrapTimeout bounds a whole bootstrap.
 	bootstrapTimeout = 5 * time.Minute
 	// closeTimeout is how long we answer repetitions after the end, while the
-	// server has not closed.
-	closeTimeout = 5 * time.Second
+	// server has not closed: long enough for three of them (RFC 7252 §4.2). One
+	// that never heard that all is well would take the credentials back.
+	closeTimeout = 25 * time.Second
+	// foreignCloseTimeout is for servers that are none of the original's kind,
+	// whose grants name no account: they leave the closing to us.
+	foreignCloseTimeout = 5 * time.Second
+	// refusalTimeout is how long a server may take to do better after a request
+	// of its that we refused. The original gives up at once.
+	refusalTimeout = 10 * time.Second
 )
 
 // bootstrap gets LwM2M credentials from the bootstrap server and stores them,
@@ -25,10 +32,10 @@ const (
 func (a *agent) bootstrap(ctx context.Context, mark []byte) outcome {
 	account, err := loadAccount(a.Store, bootstrapAccount())
 	if err != nil {
-		a.Log.Error("bootstrap credentials are not usable", "err", err)
+		a.Log.Error("bootstrap credentials are not usable", "error", err)
 		return lost
 	}
-	client := &bootstrapClient{agent: a, mark: mark, writes: newBootstrapWrites(), finished: make(chan struct{})}
+	client := &bootstrapClient{agent: a, mark: mark, writes: newBootstrapWrites(), finished: make(chan struct{}), heard: make(chan struct{}), refused: make(chan struct{})}
 	conn, err := a.connect(ctx, account, client.handle)
 	if err != nil {
 		a.afterFailedConnect(ctx, "bootstrap", err)
@@ -38,7 +45,7 @@ func (a *agent) bootstrap(ctx context.Context, mark []byte) outcome {
 	a.Log.Info("bootstrapping", "server", account.uri.address, "endpoint_name", account.endpointName())
 	if err := client.run(ctx, conn, account); err != nil {
 		if ctx.Err() == nil {
-			a.Log.Warn("bootstrap failed", "err", err)
+			a.Log.Warn("bootstrap failed", "error", err)
 		}
 		return lost
 	}
@@ -55,17 +62,23 @@ type bootstrapClient struct {
 	mu       sync.Mutex // requests may come while others are being answered
 	writes   *bootstrapWrites
 	done     bool
+	refusal  *time.Timer   // since the last request was refused; nil: it was not
+	foreign  bool          // the grant names no account
 	finished chan struct{} // closed when the credentials are stored
+	heard    chan struct{} // closed when the server has acknowledged our last answer
+	refused  chan struct{} // closed when nothing good has followed a refusal
 }
 
 func (c *bootstrapClient) run(ctx context.Context, conn *connection, account *serverAccount) error {
+	c.agent.expect(bootstrapTimeout + closeTimeout)
 	ctx, cancel := context.WithTimeout(ctx, bootstrapTimeout)
 	defer cancel()
 	response, err := conn.do(ctx, &coap.Request{Code: coap.POST, Path: []string{"bs"}, Query: c.query(account)})
-	if err != nil {
+	switch {
+	case c.isDone(): // whether or not its answer got lost
+	case err != nil:
 		return fmt.Errorf("cannot ask for a bootstrap: %w", err)
-	}
-	if !response.Code.IsSuccess() {
+	case !response.Code.IsSuccess():
 		return fmt.Errorf("the server answered %v %s", response.Code, response.Payload)
 	}
 	select {
@@ -74,20 +87,27 @@ func (c *bootstrapClient) run(ctx context.Context, conn *connection, account *se
 		if !c.isDone() {
 			return conn.lossError()
 		}
+	case <-c.refused:
+		return errors.New("the server's data was refused, and it sends no other")
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	c.waitForClose(ctx, conn)
+	c.waitUntilHeard(ctx, conn)
 	return nil
 }
 
-// waitForClose lets the server end the session, which is how it says that it
-// got our last answer.
-func (c *bootstrapClient) waitForClose(ctx context.Context, conn *connection) {
+// waitUntilHeard waits for the server to have got our last answer. It says so by
+// acknowledging it or by ending the session.
+func (c *bootstrapClient) waitUntilHeard(ctx context.Context, conn *connection) {
+	patience := closeTimeout
+	if c.isForeign() {
+		patience = foreignCloseTimeout
+	}
 	select {
+	case <-c.heard:
 	case <-conn.Done():
 	case <-ctx.Done():
-	case <-time.After(closeTimeout):
+	case <-time.After(patience):
 	}
 }
 
@@ -107,9 +127,17 @@ func (c *bootstrapClient) handle(_ context.Context, req *coap.Request) *coap.Res
 	if c.done {
 		return &coap.Response{Code: coap.BadRequest}
 	}
+	if c.refusal != nil && !c.refusal.Stop() {
+		return &coap.Response{Code: coap.BadRequest} // given up
+	}
+	c.refusal = nil
 	code := c.take(req)
 	if code.Class() > 2 {
 		c.agent.Log.Warn("bootstrap server's request refused", "method", req.Code, "path", req.Path, "answer", code)
+		c.refusal = time.AfterFunc(refusalTimeout, func() { close(c.refused) })
+	}
+	if c.done { // told in a message of its own, as the original does
+		return &coap.Response{Code: code, Separate: true, Then: func(context.Context) { close(c.heard) }}
 	}
 	return &coap.Response{Code: code}
 }
@@ -131,20 +159,26 @@ func (c *bootstrapClient) take(req *coap.Request) coap.Code {
 func (c *bootstrapClient) finish() coap.Code {
 	change, err := c.writes.result()
 	if err != nil {
-		c.agent.Log.Warn("bootstrap server's data is not usable", "err", err)
+		c.agent.Log.Warn("bootstrap server's data is not usable", "error", err)
 		return coap.BadRequest
 	}
 	change.If = map[string][]byte{itemProvisioning: c.mark}
 	if err := c.agent.Store.Replace(change); err != nil {
 		if !errors.Is(err, keystore.ErrConflict) {
-			c.agent.Log.Error("cannot store the LwM2M credentials", "err", err)
+			c.agent.Log.Error("cannot store the LwM2M credentials", "error", err)
 		}
 		return coap.InternalServerError
 	}
-	c.done = true
+	c.done, c.foreign = true, accountOf(string(change.Put[itemLwM2MURI])) == ""
 	close(c.finished)
 	c.agent.Log.Info("bootstrapped", "device_id", string(change.Put[itemInternalEndpoint]))
 	return coap.Changed
+}
+
+func (c *bootstrapClient) isForeign() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.foreign
 }
 
 func (c *bootstrapClient) isDone() bool {

@@ -41,7 +41,7 @@ func TestACertificateRefusedInTheHandshakeMeansANewBootstrap(t *testing.T) {
 		return nil
 	})
 	s.wait(firstBootstrap,
-		"bootstrap ep="+endpoint+" aid="+accountID+" iep=device-1 mccv=mbl-test", "register device-2: 2.01")
+		laterBootstrap, "register device-2: 2.01")
 	if n := refusals.Load(); n != 1 {
 		t.Errorf("the refused certificate was presented %d times", n)
 	}
@@ -55,5 +55,5 @@ func TestAServerOfAnotherCAMeansANewBootstrap(t *testing.T) {
 	kit := newKit(t, "coaps://"+bootstrap.String()+"?aid="+accountID, s.bootstrapCA.Certificate.Raw)
 	must(t, device.Provision(store, kit.folder(t)))
 	start(t, store, func(cfg *device.Config) { cfg.RetryBase = 10 * time.Millisecond })
-	s.wait(firstBootstrap, "bootstrap ep="+endpoint+" aid="+accountID+" iep=device-1 mccv=mbl-test")
+	s.wait(firstBootstrap, laterBootstrap)
 }

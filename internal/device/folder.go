@@ -7,9 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"mbl/internal/keystore"
+	"mbl/internal/regularfile"
 )
 
 // Folder is the folder in which a provisioning tool leaves the credentials,
@@ -109,8 +109,7 @@ func (f Folder) readFile(name string) ([]byte, *FileProblem) {
 		shown = f.Path
 	}
 	problem := &FileProblem{Path: filepath.Join(shown, name)}
-	// O_NONBLOCK: opening a pipe must not wait for a writer.
-	file, err := os.OpenFile(filepath.Join(f.Path, name), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	file, err := os.OpenFile(filepath.Join(f.Path, name), regularfile.OpenFlags|regularfile.NoFollow, 0)
 	if err != nil {
 		return nil, problem
 	}

@@ -9,8 +9,8 @@ type Identity struct {
 	AccountID    string
 }
 
-// ReadIdentity reads it from the storage. What is not there, or cannot be
-// read, is empty.
+// ReadIdentity reads the device's identity from its storage. What is not there, or
+// cannot be read, is empty.
 func ReadIdentity(store keystore.Store) Identity {
 	read := func(item string) string {
 		data, err := store.Get(item)

@@ -10,9 +10,6 @@ import (
 	"errors"
 	"maps"
 	"math/big"
-	"os"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -127,23 +124,6 @@ func TestEveryMissingFileIsNamedAndNothingIsStored(t *testing.T) {
 		}
 		if items := content(t, store); len(items) > 0 {
 			t.Errorf("without %s something was stored: %q", variable, items)
-		}
-	}
-}
-
-func TestFilesThatAreNoFilesAreRefused(t *testing.T) {
-	const variable = "MBED_CLOUD_DEV_MANUFACTURER"
-	for thing, place := range map[string]func(path string) error{
-		"link":   func(path string) error { return os.Symlink("/etc/hostname", path) },
-		"folder": func(path string) error { return os.Mkdir(path, 0o755) },
-		"pipe":   func(path string) error { return syscall.Mkfifo(path, 0o600) },
-		"huge":   func(path string) error { return os.WriteFile(path, make([]byte, 1<<20), 0o600) },
-	} {
-		store, folder := newStore(t), anyKit(t).with(variable, nil).folder(t)
-		must(t, place(filepath.Join(folder.Path, variable+".bin")))
-		var input *device.InputError
-		if err := device.Provision(store, folder); !errors.As(err, &input) || len(input.Developer) != 1 {
-			t.Errorf("%s: %v, want an InputError", thing, err)
 		}
 	}
 }

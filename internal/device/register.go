@@ -10,6 +10,7 @@ import (
 
 	"mbl/internal/coap"
 	"mbl/internal/keystore"
+	"mbl/internal/lwm2m"
 )
 
 // errRegistrationRefused: the server knows us and does not want us (4.00,
@@ -25,6 +26,7 @@ const formatLinks = 40
 type registration struct {
 	location []string
 	lifetime time.Duration
+	version  uint64 // of the tree, as the server knows it
 }
 
 // registrar registers one device over one connection.
@@ -32,7 +34,6 @@ type registrar struct {
 	agent   *agent
 	conn    *connection
 	account *serverAccount
-	objects *objects
 	mark    []byte
 	renewAt time.Time
 }
@@ -48,11 +49,12 @@ func (r *registrar) resume(ctx context.Context) error {
 // register makes a new registration (LwM2M 1.0 §8.2.3, with the original
 // client's parameters).
 func (r *registrar) register(ctx context.Context) error {
-	links := r.objects.links()
-	lifetime := r.objects.lifetime()
+	links, version := r.agent.tree.snapshot()
+	lifetime := r.agent.server.life()
+	r.agent.expect(requestTimeout)
 	response, err := r.conn.do(ctx, &coap.Request{
 		Code: coap.POST, Path: []string{"rd"}, Query: r.query(lifetime),
-		ContentFormat: format(formatLinks), Payload: links,
+		ContentFormat: format(formatLinks), Payload: r.linkText(links),
 	})
 	if err != nil {
 		return fmt.Errorf("cannot send the registration: %w", err)
@@ -68,7 +70,8 @@ func (r *registrar) register(ctx context.Context) error {
 	if len(location) == 0 {
 		location = []string{"rd", r.account.accountID(), r.account.endpointName()}
 	}
-	r.agent.registration = registration{location, lifetime}
+	r.agent.registration = registration{location, lifetime, version}
+	r.agent.tree.told(version)
 	r.rememberDeviceID(location[len(location)-1])
 	r.renewed("registered")
 	return nil
@@ -84,25 +87,41 @@ func (r *registrar) query(lifetime time.Duration) []string {
 	return append(query, "mccv="+r.agent.clientVersion())
 }
 
+// linkText is what the server is told of the resources. A server whose URI
+// names no account is none of the original's kind.
+func (r *registrar) linkText(links []lwm2m.Link) []byte {
+	if r.account.uri.account() == "" {
+		links = withoutKinds(links)
+	}
+	return linkText(links)
+}
+
 // update prolongs the registration. A server that does not know it any more
 // gets a new one at once.
 func (r *registrar) update(ctx context.Context) error {
-	var query []string
-	lifetime := r.objects.lifetime()
-	if lifetime != r.agent.registration.lifetime {
-		query = append(query, "lt="+seconds(lifetime))
+	current := &r.agent.registration
+	lifetime, version := r.agent.server.life(), current.version
+	req := &coap.Request{Code: coap.POST, Path: current.location}
+	if lifetime != current.lifetime {
+		req.Query = append(req.Query, "lt="+seconds(lifetime))
 	}
-	response, err := r.conn.do(ctx, &coap.Request{
-		Code: coap.POST, Path: r.agent.registration.location, Query: query,
-	})
+	if !r.agent.tree.isOf(version) {
+		var links []lwm2m.Link
+		links, version = r.agent.tree.changes()
+		req.ContentFormat, req.Payload = format(formatLinks), r.linkText(links)
+	}
+	r.agent.expect(requestTimeout)
+	response, err := r.conn.do(ctx, req)
 	if err != nil {
 		return fmt.Errorf("cannot send the registration update: %w", err)
 	}
 	if response.Code != coap.Changed {
 		r.agent.Log.Info("the registration is gone", "answer", response.Code)
+		r.agent.registration = registration{}
 		return r.register(ctx)
 	}
-	r.agent.registration.lifetime = lifetime
+	current.lifetime, current.version = lifetime, version
+	r.agent.tree.told(version)
 	r.renewed("registration updated")
 	return nil
 }
@@ -116,13 +135,17 @@ func (r *registrar) renewed(what string) {
 	r.agent.setState(State{Registered: true, DeviceID: id})
 }
 
+// deregister takes the registration back, if there is one.
 func (r *registrar) deregister(ctx context.Context) {
+	if r.agent.registration.location == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, farewellTimeout)
 	defer cancel()
 	response, err := r.conn.Do(ctx, &coap.Request{Code: coap.DELETE, Path: r.agent.registration.location})
 	r.agent.registration = registration{}
 	if err != nil {
-		r.agent.Log.Warn("cannot de-register", "err", err)
+		r.agent.Log.Warn("cannot de-register", "error", err)
 		return
 	}
 	r.agent.Log.Info("de-registered", "answer", response.Code)
@@ -140,7 +163,7 @@ func (r *registrar) rememberDeviceID(id string) {
 		Put: map[string][]byte{itemInternalEndpoint: []byte(id)},
 	})
 	if err != nil && !errors.Is(err, keystore.ErrConflict) {
-		r.agent.Log.Error("cannot keep the device id", "err", err)
+		r.agent.Log.Error("cannot keep the device id", "error", err)
 	}
 }
 

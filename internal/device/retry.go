@@ -22,6 +22,8 @@ const (
 	bootstrapped outcome = iota // there are LwM2M credentials now
 	lost                        // no connection, or none any more; the credentials may be good
 	refused                     // the LwM2M credentials are not accepted: they are forgotten
+	disabled                    // the server wants to be left alone; the agent knows for how long
+	outdated                    // the server wants a bootstrap; the credentials are good until it succeeds
 )
 
 // retries counts failures since the last registration.
@@ -36,14 +38,17 @@ type retries struct {
 //
 // A lost connection is tried again after base, ±10 %, twice that and so on, at
 // most 4 hours. Refused credentials mean a bootstrap after 2 to 10 times base,
-// doubled each time, at most 6 hours.
+// doubled each time, at most 6 hours, ±10 % there too.
 func (r retries) after(o outcome, base time.Duration, random float64) (time.Duration, retries) {
 	switch o {
-	case bootstrapped:
+	case bootstrapped, disabled, outdated:
 		r.failures = 0
 		return 0, r
 	case refused:
 		delay := doubled(scale(base, 2+8*random), r.rebootstraps, maxRebootstrapDelay)
+		if delay == maxRebootstrapDelay {
+			delay = scale(delay, 0.9+0.2*random)
+		}
 		r.rebootstraps++
 		r.failures = 0
 		return delay, r

@@ -23,7 +23,7 @@ func TestRetryRules(t *testing.T) {
 		{"first refusal", retries{}, refused, 20 * time.Second, 100 * time.Second, retries{rebootstraps: 1}},
 		{"refusal after losses", retries{failures: 7}, refused, 20 * time.Second, 100 * time.Second, retries{rebootstraps: 1}},
 		{"second refusal", retries{rebootstraps: 1}, refused, 40 * time.Second, 200 * time.Second, retries{rebootstraps: 2}},
-		{"hundredth refusal", retries{rebootstraps: 99}, refused, 6 * time.Hour, 6 * time.Hour, retries{rebootstraps: 100}},
+		{"hundredth refusal", retries{rebootstraps: 99}, refused, 5*time.Hour + 24*time.Minute, 6*time.Hour + 36*time.Minute, retries{rebootstraps: 100}},
 		{"bootstrap", retries{failures: 3, rebootstraps: 2}, bootstrapped, 0, 0, retries{rebootstraps: 2}},
 	} {
 		for random, want := range map[float64]time.Duration{0: test.least, 0.999999: test.most} {

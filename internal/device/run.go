@@ -5,10 +5,14 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
+	"mbl/internal/applications"
 	"mbl/internal/coap"
+	"mbl/internal/hostinfo"
 	"mbl/internal/keystore"
+	"mbl/internal/lwm2m"
 )
 
 // Config is what Run needs.
@@ -21,8 +25,20 @@ type Config struct {
 	RetryBase time.Duration // before the first retry; 0: DefaultRetryBase
 	KeepAlive time.Duration // between signs of life; 0: DefaultKeepAlive
 
+	// Host is the machine that the objects tell about.
+	Host hostinfo.Host
+	// Applications lets programs on the device publish resources; nil: none may.
+	// Run closes it.
+	Applications *applications.Listener
+	// Reboot reboots the machine when the server wants it; nil: it is refused.
+	Reboot func() error
+	// NetworkChanged says that links, addresses or routes of the machine are
+	// other ones. nil: it never says so.
+	NetworkChanged <-chan struct{}
 	// Report is told whenever State changes. It may be nil.
 	Report func(State)
+	// Health learns how long each step may take; it may be nil.
+	Health *Health
 	// Dial connects to a server; nil: coap.Dial.
 	Dial func(ctx context.Context, address string, cfg coap.DialConfig) (coap.Conn, error)
 	// Random returns numbers from [0, 1); nil: random ones.
@@ -46,6 +62,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return errors.New("cannot run a device without storage and log")
 	}
 	a := newAgent(cfg)
+	defer a.serveApplications(ctx)()
 	for ctx.Err() == nil {
 		mark, err := a.awaitCredentials(ctx)
 		if err != nil {
@@ -59,7 +76,13 @@ func Run(ctx context.Context, cfg Config) error {
 // agent is the running device.
 type agent struct {
 	Config
-	registration registration // of the present credentials
+	tree         *tree
+	server       serverObject
+	wishes       *wishes
+	peer         peerAddress   // of the LwM2M server
+	registration registration  // of the present credentials
+	attributes   *attributes   // written by their server
+	changes      chan struct{} // holds one element when a value has changed
 	state        State
 }
 
@@ -79,7 +102,20 @@ func newAgent(cfg Config) *agent {
 	if cfg.Report == nil {
 		cfg.Report = func(State) {}
 	}
-	return &agent{Config: cfg}
+	a := &agent{Config: cfg, tree: &tree{}, wishes: newWishes(), attributes: newAttributes(), changes: make(chan struct{}, 1)}
+	a.tree.OnChange(func(lwm2m.Path) { a.noteChange() })
+	a.server.setDisableTime(defaultDisableTime)
+	return a
+}
+
+// renewResources makes the device's own resources anew, of what credentials
+// and machine say now.
+func (a *agent) renewResources() {
+	a.server.setLifetime(a.initialLifetime())
+	own := slices.Concat(a.deviceResources(), a.connectivityResources(), a.updateResources(), a.serverResources())
+	if err := a.tree.setOwn(own); err != nil {
+		a.Log.Error("cannot make the device's resources", "error", err)
+	}
 }
 
 // liveOn works with the credentials that carry the mark, until ctx ends or
@@ -91,19 +127,26 @@ func (a *agent) liveOn(ctx context.Context, mark []byte) {
 		defer close(watching)
 		a.watch(ctx, mark, cancel)
 	}()
-	a.registration = registration{}
+	a.registration, a.attributes = registration{}, newAttributes()
 	var history retries
 	for ctx.Err() == nil {
 		ended, registered := a.attempt(ctx, mark)
 		if registered {
 			history = retries{}
 		}
+		if ended == outdated && ctx.Err() == nil {
+			ended = a.bootstrap(ctx, mark)
+		}
 		var delay time.Duration
 		delay, history = history.after(ended, a.RetryBase, a.Random())
-		if ctx.Err() == nil && ended == refused {
+		switch {
+		case ctx.Err() != nil:
+		case ended == refused:
 			a.forgetLwM2M(mark)
+		case ended == disabled:
+			delay = a.server.disabledFor()
 		}
-		a.pause(ctx, delay)
+		a.pause(ctx, delay, ended)
 	}
 	cancel(nil)
 	<-watching
@@ -112,12 +155,13 @@ func (a *agent) liveOn(ctx context.Context, mark []byte) {
 // attempt does the next thing: bootstrap, or register and stay. registered
 // tells whether it got that far.
 func (a *agent) attempt(ctx context.Context, mark []byte) (ended outcome, registered bool) {
+	a.expect(bootstrapTimeout)
 	account, err := loadAccount(a.Store, lwm2mAccount())
 	switch {
 	case errors.Is(err, keystore.ErrNotFound):
 		return a.bootstrap(ctx, mark), false
 	case err != nil:
-		a.Log.Warn("LwM2M credentials are not usable", "err", err)
+		a.Log.Warn("LwM2M credentials are not usable", "error", err)
 		return refused, false
 	default:
 		return a.stayRegistered(ctx, mark, account)
@@ -132,19 +176,37 @@ func (a *agent) forgetLwM2M(mark []byte) {
 		Delete: lwm2mItems(),
 	})
 	if err != nil && !errors.Is(err, keystore.ErrConflict) {
-		a.Log.Error("cannot forget the LwM2M credentials", "err", err)
+		a.Log.Error("cannot forget the LwM2M credentials", "error", err)
 	}
 	a.registration = registration{}
 }
 
-func (a *agent) pause(ctx context.Context, delay time.Duration) {
+// pause waits before the next attempt. A network that comes back shortens the
+// wait for a lost server to a random part of RetryBase: all devices behind one
+// router see it come back at the same moment.
+func (a *agent) pause(ctx context.Context, delay time.Duration, after outcome) {
 	if ctx.Err() != nil || delay == 0 {
 		return
 	}
 	a.Log.Info("waiting before the next attempt", "delay", delay.Round(time.Millisecond))
-	select {
-	case <-ctx.Done():
-	case <-time.After(delay):
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	a.expect(delay)
+	end := time.Now().Add(delay)
+	changed := a.NetworkChanged
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			return
+		case <-changed:
+			if sooner := scale(a.RetryBase, a.Random()); after == lost && sooner < time.Until(end) {
+				a.Log.Info("the network changed: trying sooner", "delay", sooner.Round(time.Millisecond))
+				timer.Reset(sooner)
+				changed = nil // once is enough
+			}
+		}
 	}
 }
 

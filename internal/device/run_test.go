@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,6 +17,7 @@ import (
 
 const (
 	firstBootstrap = "bootstrap ep=" + endpoint + " aid=" + accountID + " mccv=mbl-test"
+	laterBootstrap = "bootstrap ep=" + endpoint + " aid=" + accountID + " iep=device-1 mccv=mbl-test"
 	quarterHour    = 15 * time.Minute
 	day            = 24 * time.Hour // of fake time
 )
@@ -90,8 +92,9 @@ func TestTheRegistrationSaysWhatTheDirectoryShows(t *testing.T) {
 			values[link.Target], _ = link.Attribute("v")
 		}
 		for target, value := range map[string]string{
-			"/1/0": "", "/1/0/1": "", "/1/0/8": "", "/3/0": "", "/3/0/4": "", "/10255/0": "",
+			"/1/0": "", "/1/0/1": "", "/1/0/8": "", "/3/0": "", "/3/0/4": "", "/4/0/4": "", "/10255": "", "/10255/0": "",
 			"/3/0/0": "dev_manufacturer", "/3/0/1": "dev_model_num", "/3/0/2": "0", "/3/0/17": "dev_device_type",
+			"/14/0/0": "MAIN", "/14/0/2": "0.0.0", "/10252/0/1": "", "/10252/0/2": "1", "/10252/0/3": "-1", "/10255/0/0": "4",
 			"/10255/0/3": "dmVuZG9yLTE2LWJ5dGVzIQ==", "/10255/0/4": "Y2xhc3MtLTE2LWJ5dGVzIQ==",
 		} {
 			if got, ok := values[target]; !ok || got != value {
@@ -104,8 +107,54 @@ func TestTheRegistrationSaysWhatTheDirectoryShows(t *testing.T) {
 	})
 }
 
+// On a lossy network a bootstrap succeeds all the same, at once: the answer to
+// the device's request need not arrive when all else does, and the server's
+// repetitions are answered until it has heard that all is well.
+// The original client goes when its last answer has been acknowledged.
+func TestADeviceDoesNotWaitForItsBootstrapServerToClose(t *testing.T) {
+	inMemoryWith(t, func(s *service) { s.staysOpen = true }, func(t *testing.T, s *service, d *running) {
+		begin := time.Now()
+		s.wait(firstBootstrap, "register device-1: 2.01")
+		if took := time.Since(begin); took >= time.Second {
+			t.Errorf("it registered after %v:\n%s", took, d.log)
+		}
+	})
+}
+
+func TestABootstrapOutlivesWhatItsNetworkLoses(t *testing.T) {
+	for name, prepare := range map[string]func(s *service){
+		"the server's answer":     func(s *service) { s.loseGrant = true },
+		"the device's last words": func(s *service) { s.loseFinish = 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inMemoryWith(t, prepare, func(t *testing.T, s *service, d *running) {
+				begin := time.Now()
+				s.wait(firstBootstrap, "register device-1: 2.01")
+				if took := time.Since(begin); took >= device.DefaultRetryBase {
+					t.Errorf("it took %v:\n%s", took, d.log)
+				}
+			})
+		})
+	}
+}
+
+// TestAForeignServerIsToldNoResourceTypes: "Component Identity" is none by RFC
+// 6690, and Leshan refuses the registration that has it.
+func TestAForeignServerIsToldNoResourceTypes(t *testing.T) {
+	for uri, want := range map[string]bool{
+		"coaps://" + lwm2mAddress: false, "coaps://" + lwm2mAddress + "?aid=" + accountID: true,
+	} {
+		prepare := func(s *service) { s.lwm2mURI = uri }
+		inMemoryWith(t, prepare, func(t *testing.T, s *service, _ *running) {
+			s.wait(firstBootstrap, "register device-1: 2.01")
+			if has := strings.Contains(string(s.registration.Payload), `rt="Component Identity"`); has != want {
+				t.Errorf("%s is told resource types: %v, want %v", uri, has, want)
+			}
+		})
+	}
+}
+
 func TestRefusedCredentialsAreForgottenAndBootstrappedAnew(t *testing.T) {
-	again := "bootstrap ep=" + endpoint + " aid=" + accountID + " iep=device-1 mccv=mbl-test"
 	for name, refuse := range map[string]struct {
 		event string
 		set   func(s *service)
@@ -132,14 +181,14 @@ func TestRefusedCredentialsAreForgottenAndBootstrappedAnew(t *testing.T) {
 				if _, err := store.Get(device.ItemLwM2MKey); err == nil {
 					t.Error("the refused key is still stored")
 				}
-				s.wait(again)
+				s.wait(laterBootstrap)
 				if delay := time.Since(refused).Round(time.Second); delay != time.Minute {
 					t.Errorf("bootstrap after %v, want the middle of 20 to 100 s", delay)
 				}
 				s.wait(strings.Replace(refuse.event, "device-1", "device-2", 1))
 				refusedAgain := time.Now()
 				s.set(func() { s.onRegister, s.dialError = nil, nil })
-				s.wait(strings.Replace(again, "device-1", "device-2", 1), "register device-3: 2.01")
+				s.wait(strings.Replace(laterBootstrap, "device-1", "device-2", 1), "register device-3: 2.01")
 				if delay := time.Since(refusedAgain).Round(time.Second); delay != 2*time.Minute {
 					t.Errorf("second bootstrap after %v, want twice as long", delay)
 				}
@@ -232,6 +281,22 @@ func TestAClosedConnectionIsTakenUpWithAnUpdate(t *testing.T) {
 	})
 }
 
+func TestARegistrationThatIsGoneIsNotTakenUpAgain(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *service, d *running) {
+		s.wait(firstBootstrap, "register device-1: 2.01")
+		synctest.Wait()
+		s.set(func() {
+			s.onUpdate = func() coap.Code { return coap.NotFound }
+			s.onRegister = func() coap.Code {
+				s.onRegister = nil
+				return coap.ServiceUnavailable
+			}
+		})
+		must(t, s.session.Close())
+		s.wait("update device-1: 4.04", "register device-1: 5.03", "register device-1: 2.01")
+	})
+}
+
 func TestTheDeviceKeepsItsPathThroughNATsOpen(t *testing.T) {
 	inMemory(t, func(t *testing.T, s *service, d *running) {
 		s.wait(firstBootstrap, "register device-1: 2.01")
@@ -312,6 +377,25 @@ func TestUnusableBootstrapDataIsRefusedWholeAndRetried(t *testing.T) {
 	})
 }
 
+// Servers of the original's kind leave it to the device what happens next.
+func TestAServerWhoseDataWasRefusedIsNotWaitedForLong(t *testing.T) {
+	inMemoryWith(t, func(s *service) {
+		s.staysOpen = true
+		s.grant = func(security *lwm2m.Security) *lwm2m.Security {
+			security.ServerURI = ""
+			return security
+		}
+	}, func(t *testing.T, s *service, d *running) {
+		s.wait(firstBootstrap, "device answers 4.00 to PUT /0")
+		refused := time.Now()
+		s.set(func() { s.grant = nil })
+		s.wait(firstBootstrap, "register device-2: 2.01")
+		if delay := time.Since(refused); delay > 30*time.Second {
+			t.Errorf("tried again after %v", delay)
+		}
+	})
+}
+
 func TestTheServerReadsWritesAndExecutes(t *testing.T) {
 	inMemory(t, func(t *testing.T, s *service, d *running) {
 		s.wait(firstBootstrap, "register device-1: 2.01")
@@ -325,12 +409,22 @@ func TestTheServerReadsWritesAndExecutes(t *testing.T) {
 		}{
 			{coap.GET, "3/0/0", nil, "2.05 0 dev_manufacturer"},
 			{coap.GET, "3/0/0", format(lwm2m.FormatTLV), "2.05 11542 \xc8\x00\x10dev_manufacturer"},
-			{coap.GET, "3/0/0", format(lwm2m.FormatLinks), `2.05 40 </3/0/0>;v="dev_manufacturer"`},
+			{coap.GET, "3/0/0", format(lwm2m.FormatLinks), `2.05 40 </3/0/0>`},
 			{coap.GET, "3/0/0", format(11543), "4.06"},
 			{coap.GET, "3/0/16", nil, "2.05 0 U"},
 			{coap.GET, "1/0/1", nil, "2.05 0 3600"},
-			{coap.GET, "1/0", nil, "2.05 11542 \xc1\x00\x01\xc2\x01\x0e\x10\xc1\x06\x01\xc1\x07U"},
-			{coap.GET, "1", nil, "2.05 11542 \x08\x00\x0d\xc1\x00\x01\xc2\x01\x0e\x10\xc1\x06\x01\xc1\x07U"},
+			{coap.GET, "1/0", nil, "2.05 11542 \xc1\x00\x01\xc2\x01\x0e\x10\xc4\x05\x00\x01\x51\x80\xc1\x06\x01\xc1\x07U"},
+			{coap.GET, "1", nil, "2.05 11542 \x08\x00\x13\xc1\x00\x01\xc2\x01\x0e\x10\xc4\x05\x00\x01\x51\x80\xc1\x06\x01\xc1\x07U"},
+			{coap.GET, "3/0/11", nil, "2.05 11542 \x83\x0b\x41\x00\x00"},
+			{coap.GET, "3/0/11/0", nil, "2.05 11542 \x41\x00\x00"},
+			{coap.GET, "3/0/11/1", nil, "4.04"},
+			{coap.GET, "3/0/11", format(0), "4.06"},
+			{coap.GET, "3/0/14", nil, "2.05 0 " + time.Now().Format("-07:00")},
+			{coap.GET, "10252/0/3", nil, "2.05 0 -1"},
+			{coap.GET, "10252/0/1", nil, "4.05"},
+			{coap.PUT, "10252/0/1", nil, "4.05"},
+			{coap.POST, "10252/0/1", nil, "5.01 this device takes no firmware"},
+			{coap.POST, "3/0/4", nil, "4.05 rebooting is not set up on this device"},
 			{coap.GET, "1", format(0), "4.06"},
 			{coap.GET, "10255/0/3", nil, "2.05 42 vendor-16-bytes!"},
 			{coap.GET, "3/0/4", nil, "4.05"},
@@ -346,8 +440,11 @@ func TestTheServerReadsWritesAndExecutes(t *testing.T) {
 		} {
 			response := s.do(&coap.Request{Code: test.code, Path: path(test.path), Accept: test.accept})
 			got := response.Code.String()
-			if response.ContentFormat != nil {
+			switch {
+			case response.ContentFormat != nil:
 				got += fmt.Sprintf(" %d %s", *response.ContentFormat, response.Payload)
+			case len(response.Payload) > 0:
+				got += fmt.Sprintf(" %s", response.Payload)
 			}
 			if got != test.want {
 				t.Errorf("%v /%s: %q, want %q", test.code, test.path, got, test.want)
@@ -362,10 +459,31 @@ func TestTheServerReadsWritesAndExecutes(t *testing.T) {
 			t.Errorf("execute /1/0/8: %v", code)
 		}
 		s.wait("update device-1: 2.04")
-		if code := s.do(&coap.Request{Code: coap.POST, Path: path("3/0/4")}).Code; code != coap.Changed {
-			t.Errorf("execute /3/0/4: %v", code)
+	})
+}
+
+// As the original does: a server may wait for the answer and take nothing else
+// for it.
+func TestAWrittenLifetimeIsAnsweredBeforeTheUpdate(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *service, d *running) {
+		s.wait(firstBootstrap, "register device-1: 2.01")
+		synctest.Wait()
+		for i := range 50 {
+			var sent []coap.Code
+			s.set(func() {
+				s.lose = func(message []byte) bool {
+					sent = append(sent, coap.Code(message[1]))
+					return false
+				}
+			})
+			lifetime := strconv.Itoa(60 + i)
+			s.do(&coap.Request{Code: coap.PUT, Path: []string{"1", "0", "1"}, Payload: []byte(lifetime)})
+			s.wait("update device-1 lt=" + lifetime + ": 2.04")
+			synctest.Wait()
+			if wanted := []coap.Code{coap.Changed, coap.POST}; !slices.Equal(sent, wanted) {
+				t.Fatalf("the device sent %v", sent)
+			}
 		}
-		s.wait("register device-1: 2.01")
 	})
 }
 

@@ -38,12 +38,18 @@ type service struct {
 	events       []string
 	changed      chan struct{}
 	bootstraps   int
-	registration *coap.Request                         // the last
-	session      *coap.Session                         // the last with the LwM2M server
-	lose         func(message []byte) bool             // of the device's messages to the LwM2M server; nil: none
-	dialError    func(address string) error            // nil: connect
-	onRegister   func() coap.Code                      // nil: 2.01
-	onUpdate     func() coap.Code                      // nil: 2.04
+	registration *coap.Request              // the last
+	session      *coap.Session              // the last with the LwM2M server
+	lose         func(message []byte) bool  // of the device's messages to the LwM2M server; nil: none
+	loseGrant    bool                       // the answer to the request for a bootstrap gets lost
+	loseFinish   int                        // so many of the device's answers to the bootstrap's end get lost
+	finishing    bool                       // the bootstrap's end has been sent
+	staysOpen    bool                       // the bootstrap server leaves the closing to the device
+	dialError    func(address string) error // nil: connect
+	onRegister   func() coap.Code           // nil: 2.01
+	onUpdate     func() coap.Code           // nil: 2.04
+	registerFor  time.Duration              // how long a registration takes
+	updates      []*coap.Request
 	grant        func(*lwm2m.Security) *lwm2m.Security // nil: as it is
 	lwm2mURI     string                                // in grants
 	writeServer  []lwm2m.TLV                           // written to object 1
@@ -122,6 +128,7 @@ func (s *service) dial(_ context.Context, address string, cfg coap.DialConfig) (
 	ours, theirs := coaptest.Pipe()
 	ours.Peer = cfg.Certificate.Leaf
 	if address == bootstrapAddress {
+		ours.Lose, theirs.Lose = s.losesGrant, s.losesFinish
 		go s.serveBootstrap(ours)
 		return theirs, nil
 	}
@@ -136,13 +143,32 @@ func (s *service) loses(message []byte) bool {
 	return s.lose != nil && s.lose(message)
 }
 
+func (s *service) losesGrant([]byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lost := s.loseGrant
+	s.loseGrant = false
+	return lost
+}
+
+func (s *service) losesFinish([]byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.finishing || s.loseFinish == 0 {
+		return false
+	}
+	s.loseFinish--
+	return true
+}
+
 func (s *service) serveBootstrap(conn coap.Conn) {
 	var session *coap.Session
 	session = coap.NewSession(conn, func(_ context.Context, req *coap.Request) *coap.Response {
 		s.record("bootstrap %s", strings.Join(req.Query, " "))
 		return &coap.Response{Code: coap.Changed, Then: func(ctx context.Context) {
-			s.writeAll(ctx, session)
-			_ = session.Close()
+			if s.writeAll(ctx, session); !s.staysOpen {
+				_ = session.Close()
+			}
 		}}
 	}, coap.SessionConfig{})
 	_ = session.Serve(context.Background())
@@ -150,6 +176,7 @@ func (s *service) serveBootstrap(conn coap.Conn) {
 
 func (s *service) writeAll(ctx context.Context, session *coap.Session) {
 	for _, write := range s.writes() {
+		s.set(func() { s.finishing = write.Code == coap.POST })
 		response, err := session.Do(ctx, write)
 		if err != nil {
 			s.record("bootstrap write failed: %v", err)
@@ -233,11 +260,17 @@ func (s *service) answer(id string, req *coap.Request) *coap.Response {
 	case req.Code == coap.POST && slices.Equal(req.Path, []string{"rd"}):
 		s.mu.Lock()
 		s.registration = req
+		takes := s.registerFor
 		s.mu.Unlock()
 		code := s.codeOf(&s.onRegister, coap.Created)
+		if takes > 0 {
+			s.record("registering %s", id)
+			time.Sleep(takes)
+		}
 		s.record("register %s: %v", id, code)
 		return &coap.Response{Code: code, LocationPath: location}
 	case req.Code == coap.POST && slices.Equal(req.Path, location):
+		s.set(func() { s.updates = append(s.updates, req) })
 		code := s.codeOf(&s.onUpdate, coap.Changed)
 		s.record("%s: %v", strings.Join(append([]string{"update " + id}, req.Query...), " "), code)
 		return &coap.Response{Code: code}

@@ -21,6 +21,7 @@ var errReprovisioned = errors.New("the device was provisioned anew")
 func (a *agent) awaitCredentials(ctx context.Context) (mark []byte, err error) {
 	said := ""
 	for {
+		a.expect(pollInterval)
 		mark, reason := a.credentials()
 		if reason == "" {
 			return mark, nil

@@ -8,7 +8,6 @@ import (
 
 	"mbl/internal/device"
 	"mbl/internal/iostreams"
-	"mbl/internal/keystore"
 )
 
 // checkTimeout bounds the handshake: a server that is there answers at once,
@@ -20,7 +19,7 @@ const checkTimeout = 10 * time.Second
 func checkServer(ctx context.Context, sys *iostreams.System, inv invocation) int {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	check := device.CheckServer(ctx, keystore.NewFile(inv.keystoreDir()), inv.server)
+	check := device.CheckServer(ctx, inv.store(), inv.server)
 	code := exitFailure
 	if check.Reachable {
 		code = exitOK

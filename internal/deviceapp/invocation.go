@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -44,10 +45,15 @@ type invocation struct {
 	lifetime    time.Duration // 0: as the server says
 	retryBase   time.Duration
 	keepAlive   time.Duration
+	reboot      string // shell command; empty: rebooting is refused
+	tpm         string // its path, or "auto"; empty: the one that seals the key, if one does
+	appSocket   string // where applications connect; empty: nowhere
+	appGroup    string // who may, besides the user; may be empty
+	announce    uint16 // port of the SSH server to announce; 0: nothing is announced
 }
 
-// parse reads the arguments: any flags, and exactly one action. The original's
-// name has the original's actions only.
+// parse reads the arguments: any flags, and exactly one action, or --help with
+// any. The original's name has the original's actions and rules only.
 func parse(name string, args []string) (invocation, error) {
 	var inv invocation
 	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
@@ -61,15 +67,20 @@ func parse(name string, args []string) (invocation, error) {
 	flags.DurationVar(&inv.lifetime, "lifetime", 0, "")
 	flags.DurationVar(&inv.retryBase, "retry-base", device.DefaultRetryBase, "")
 	flags.DurationVar(&inv.keepAlive, "keep-alive", device.DefaultKeepAlive, "")
-	asked := map[action]*bool{
-		actionProvision:    flags.Bool("provision", false, ""),
-		actionPelionStatus: flags.Bool("get-pelion-status", false, ""),
+	flags.StringVar(&inv.reboot, "reboot-command", "", "")
+	flags.StringVar(&inv.tpm, "tpm", "", "")
+	flags.StringVar(&inv.appSocket, "applications", "", "")
+	flags.StringVar(&inv.appGroup, "applications-group", "", "")
+	flags.Uint16Var(&inv.announce, "announce", 0, "")
+	asked := map[action]*int{ // counted: the original takes one option, once
+		actionProvision:    flags.Count("provision", ""),
+		actionPelionStatus: flags.Count("get-pelion-status", ""),
 	}
 	if name == utilName {
-		asked[actionHelp] = flags.Bool("help", false, "")
+		asked[actionHelp] = flags.Count("help", "")
 	} else {
-		asked[actionHelp] = flags.BoolP("help", "h", false, "")
-		asked[actionVersion] = flags.BoolP("version", "V", false, "")
+		asked[actionHelp] = flags.CountP("help", "h", "")
+		asked[actionVersion] = flags.CountP("version", "V", "")
 	}
 	if err := flags.Parse(args); err != nil {
 		return invocation{}, err
@@ -81,10 +92,10 @@ func parse(name string, args []string) (invocation, error) {
 	return inv, inv.check()
 }
 
-func chooseAction(name string, asked map[action]*bool, commands []string) (action, error) {
+func chooseAction(name string, asked map[action]*int, commands []string) (action, error) {
 	var chosen []action
-	for a, set := range asked {
-		if *set {
+	for a, times := range asked {
+		for range *times {
 			chosen = append(chosen, a)
 		}
 	}
@@ -100,6 +111,9 @@ func chooseAction(name string, asked map[action]*bool, commands []string) (actio
 			return actionNone, fmt.Errorf("unknown command %q", command)
 		}
 	}
+	if name != utilName && slices.Contains(chosen, actionHelp) {
+		return actionHelp, nil // of any command: there is one text for all
+	}
 	if len(chosen) != 1 {
 		return actionNone, errors.New("exactly one command is needed")
 	}
@@ -112,6 +126,10 @@ func (inv invocation) check() error {
 		return errors.New("--json belongs to status and check-server")
 	case inv.server != "" && inv.action != actionCheckServer:
 		return errors.New("--server belongs to check-server")
+	case inv.action != actionRun && (inv.reboot != "" || inv.appSocket != "" || inv.announce != 0):
+		return errors.New("--reboot-command, --applications and --announce belong to run")
+	case inv.appGroup != "" && inv.appSocket == "":
+		return errors.New("--applications-group belongs to --applications")
 	case inv.lifetime != 0 && inv.lifetime < device.MinLifetime:
 		return fmt.Errorf("--lifetime is at least %v", device.MinLifetime)
 	case inv.retryBase <= 0 || inv.keepAlive <= 0:

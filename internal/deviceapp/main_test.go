@@ -28,8 +28,13 @@ type result struct {
 // run runs the program under a name, on a file tree of its own.
 func run(t *testing.T, root, name string, args ...string) result {
 	t.Helper()
+	return runUntil(t.Context(), root, name, args...)
+}
+
+// runUntil is run with an end.
+func runUntil(ctx context.Context, root, name string, args ...string) result {
 	var out, errs bytes.Buffer
-	code := deviceapp.Main(t.Context(), &iostreams.System{
+	code := deviceapp.Main(ctx, &iostreams.System{
 		Name: name, Args: append([]string{"--root", root}, args...),
 		In: strings.NewReader(""), Out: &out, Err: &errs,
 		Getenv: func(string) string { return "" },
@@ -193,6 +198,8 @@ func TestWrongUseShowsTheUsage(t *testing.T) {
 	}{
 		{"pelion-provisioning-util", nil, 2},
 		{"pelion-provisioning-util", []string{"--provision", "--get-pelion-status"}, 2},
+		{"pelion-provisioning-util", []string{"--provision", "--provision"}, 2},
+		{"pelion-provisioning-util", []string{"--provision=true"}, 2},
 		{"pelion-provisioning-util", []string{"--provision", "extra"}, 2},
 		{"pelion-provisioning-util", []string{"-provision"}, 2},
 		{"pelion-provisioning-util", []string{"run"}, 2},
@@ -208,6 +215,8 @@ func TestWrongUseShowsTheUsage(t *testing.T) {
 		{"mbl-device", []string{"run", "--lifetime", "59s"}, 2},
 		{"mbl-device", []string{"run", "--json"}, 2},
 		{"mbl-device", []string{"--help"}, 0},
+		{"mbl-device", []string{"run", "--help"}, 0},
+		{"mbl-device", []string{"-h", "check-server"}, 0},
 	} {
 		root := t.TempDir()
 		got := run(t, root, test.name, test.args...)
@@ -239,6 +248,7 @@ func TestStatusForMachines(t *testing.T) {
 		AccountID    string `json:"account_id"`
 		Registered   *bool  `json:"registered"`
 		Problem      string `json:"problem"`
+		Key          string `json:"key_protection"`
 	}
 	read := func() report {
 		t.Helper()

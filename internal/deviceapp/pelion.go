@@ -8,7 +8,6 @@ import (
 
 	"mbl/internal/device"
 	"mbl/internal/iostreams"
-	"mbl/internal/keystore"
 )
 
 // provision is --provision. Its messages are the original's, word for word
@@ -16,7 +15,10 @@ import (
 // cloud-provisioning), missing spaces included: scripts read them.
 func provision(sys *iostreams.System, inv invocation) int {
 	fmt.Fprintln(sys.Out, "Provisioning device.")
-	err := device.Provision(keystore.NewFile(inv.keystoreDir()), inv.folder())
+	store, err := inv.protectedStore()
+	if err == nil {
+		err = device.Provision(store, inv.folder())
+	}
 	if err != nil {
 		explainProvisioning(sys.Err, err)
 		return exitFailure
@@ -78,7 +80,7 @@ func explainStorage(w io.Writer, err error) {
 // pelionStatus is --get-pelion-status, likewise in the original's words.
 func pelionStatus(sys *iostreams.System, inv invocation) int {
 	fmt.Fprintln(sys.Out, "Querying device status... ")
-	report := device.Verify(keystore.NewFile(inv.keystoreDir()), time.Now())
+	report := device.Verify(inv.store(), time.Now())
 	if inv.verbose {
 		for _, warning := range report.Warnings {
 			fmt.Fprintf(sys.Err, "warning: %v\n", warning)

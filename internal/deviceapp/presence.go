@@ -7,11 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"mbl/internal/atomicfile"
 	"mbl/internal/device"
+	"mbl/internal/filelock"
+	"mbl/internal/regularfile"
 )
 
 // presence tells other processes what the running mbl-device knows: a file
@@ -37,7 +38,7 @@ func announce(dir string) (*presence, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "run.lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	lock, err := os.OpenFile(filepath.Join(dir, "run.lock"), os.O_RDWR|os.O_CREATE|regularfile.NoFollow, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +55,8 @@ func announce(dir string) (*presence, error) {
 // takeLock tries for a moment: `status` holds the lock while it looks.
 func takeLock(lock *os.File) error {
 	for range 20 {
-		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
+		err := filelock.TryLock(lock)
+		if !errors.Is(err, filelock.ErrHeld) {
 			return err
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -68,7 +69,7 @@ func (p *presence) set(state device.State) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(filepath.Join(p.dir, "run.json"), append(text, '\n'), 0o644)
+	return atomicfile.WriteForFolder(filepath.Join(p.dir, "run.json"), append(text, '\n'), 0o644)
 }
 
 // withdraw removes the file and releases the lock.
@@ -105,11 +106,10 @@ func readPresence(dir string) (presenceFile, error) {
 }
 
 func isLocked(path string) bool {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, regularfile.OpenFlags|regularfile.NoFollow, 0)
 	if err != nil {
 		return false
 	}
 	defer f.Close() // releases the lock if we got it
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-	return errors.Is(err, syscall.EWOULDBLOCK)
+	return errors.Is(filelock.TryShare(f), filelock.ErrHeld)
 }

@@ -18,6 +18,11 @@ type statusReport struct {
 	AccountID    string `json:"account_id"`
 	Registered   bool   `json:"registered"` // as the running mbl-device knows
 	Problem      string `json:"problem"`    // what is wrong; empty when provisioned
+
+	// How the storage's key is kept: "none" (there is none yet), "file" or "tpm".
+	KeyProtection keystore.Protection `json:"key_protection"`
+	TPM           string              `json:"tpm,omitempty"`         // the path of the TPM that seals it
+	KeyProblem    string              `json:"key_problem,omitempty"` // why it cannot be used
 }
 
 func status(sys *iostreams.System, inv invocation) int {
@@ -36,7 +41,7 @@ func status(sys *iostreams.System, inv invocation) int {
 }
 
 func makeReport(inv invocation) statusReport {
-	store := keystore.NewFile(inv.keystoreDir())
+	store := inv.store()
 	verified := device.Verify(store, time.Now())
 	identity := device.ReadIdentity(store)
 	report := statusReport{
@@ -49,7 +54,27 @@ func makeReport(inv invocation) statusReport {
 	if verified.Problem != nil {
 		report.Problem = verified.Problem.String()
 	}
+	var err error
+	report.KeyProtection, report.TPM, err = store.Protection()
+	if err == nil && report.KeyProtection != keystore.Unprotected {
+		err = store.CheckKey()
+	}
+	if err != nil {
+		report.KeyProblem = err.Error()
+	}
 	return report
+}
+
+// protection says in words how the key is kept.
+func (r statusReport) protection() string {
+	switch r.KeyProtection {
+	case keystore.InTPM:
+		return "sealed by the TPM at " + r.TPM
+	case keystore.InFile:
+		return "in a file that only its owner can read"
+	default:
+		return ""
+	}
 }
 
 func printReport(sys *iostreams.System, report statusReport) {
@@ -60,6 +85,8 @@ func printReport(sys *iostreams.System, report statusReport) {
 		{"Device id:", report.DeviceID},
 		{"Endpoint name:", report.EndpointName},
 		{"Account id:", report.AccountID},
+		{"Storage key:", report.protection()},
+		{"Key problem:", report.KeyProblem},
 		{"Problem:", report.Problem},
 	} {
 		if line.value != "" {

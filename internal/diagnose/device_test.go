@@ -43,7 +43,7 @@ func shells(t *testing.T, test func(t *testing.T, device localShell, place layou
 	t.Helper()
 	for name, command := range map[string][]string{
 		"dash":    {sshtest.Program(t, "dash", "dash")},
-		"busybox": {sshtest.Program(t, "busybox", "busybox-static"), "sh"},
+		"busybox": {sshtest.Program(t, "busybox", "busybox"), "sh"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()

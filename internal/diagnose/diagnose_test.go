@@ -183,5 +183,5 @@ func TestCertificatesAreWatched(t *testing.T) {
 
 	file := filepath.Join(stores.Team.Path(), "boards", "MBED_CLOUD_DEV_BOOTSTRAP_DEVICE_PRIVATE_KEY.bin")
 	check(t, os.Remove(file))
-	expect(t, checkup.Run(t.Context()), diagnose.Certificate, diagnose.Failed, "delete-certificate boards")
+	expect(t, checkup.Run(t.Context()), diagnose.Certificate, diagnose.Failed, "delete-certificate boards --local")
 }

@@ -65,7 +65,7 @@ func (c *Checkup) checkCertificates(stores *credstore.Stores) []Check {
 func (c *Checkup) checkEntry(entry credstore.Entry) Check {
 	switch err := errors.Join(entry.Problem, inconsistency(entry)); {
 	case err != nil:
-		return broken(Certificate, fmt.Sprintf("`mbl-cli delete-certificate %s` makes room for a whole one", entry.Name), "%v", err)
+		return broken(Certificate, entryRemedy(entry), "%v", err)
 	case entry.Changed:
 		return broken(Certificate, fmt.Sprintf("ask who changed it; if it was meant: `mbl-cli list-certificates --accept-changed %s`", entry.Name),
 			"changed since its first use")
@@ -82,6 +82,14 @@ func (c *Checkup) checkEntry(entry credstore.Entry) Check {
 	default:
 		return fine(Certificate, "whole, until %s", end.Format(time.DateOnly))
 	}
+}
+
+// entryRemedy leaves the service alone: devices depend on the certificate there.
+func entryRemedy(entry credstore.Entry) string {
+	if entry.Update != nil {
+		return "restore its folder from a copy: devices accept no other update certificate"
+	}
+	return fmt.Sprintf("`mbl-cli delete-certificate %s --local` takes it out of the team store alone; its next use fetches a developer certificate from the service", entry.Name)
 }
 
 // inconsistency is what does not fit together within an entry.

@@ -58,6 +58,7 @@ func Announce(ctx context.Context, a Announcement) error {
 type responder struct {
 	instance, host string // escaped names
 	records        []dns.RR
+	kind           dns.RR // what kind of service it is; said only when asked
 }
 
 func newResponder(a Announcement) *responder {
@@ -68,6 +69,7 @@ func newResponder(a Announcement) *responder {
 	header := func(name string, kind, class uint16, life uint32) dns.RR_Header {
 		return dns.RR_Header{Name: name, Rrtype: kind, Class: class, Ttl: life}
 	}
+	r.kind = &dns.PTR{Hdr: header(kindsName, dns.TypePTR, dns.ClassINET, serviceLife), Ptr: serviceName}
 	r.records = []dns.RR{
 		&dns.PTR{Hdr: header(serviceName, dns.TypePTR, dns.ClassINET, serviceLife), Ptr: r.instance},
 		&dns.SRV{Hdr: header(r.instance, dns.TypeSRV, dns.ClassINET|topBit, hostLife), Port: a.Device.Port, Target: r.host},
@@ -121,11 +123,12 @@ func (r *responder) reply(query *dns.Msg) *dns.Msg {
 		return nil
 	}
 	message := response()
-	for _, record := range r.records {
+	for _, record := range append(slices.Clone(r.records), r.kind) {
 		if asksFor(query, record) && !knows(query, record) {
 			message.Answer = append(message.Answer, dns.Copy(record))
 		}
 	}
+	r.denyOthers(query, message)
 	if len(message.Answer) == 0 {
 		return nil
 	}
@@ -135,6 +138,18 @@ func (r *responder) reply(query *dns.Msg) *dns.Msg {
 		}
 	}
 	return message
+}
+
+// denyOthers says so where a name that is ours has nothing of the type asked
+// for: nobody need wait for it.
+func (r *responder) denyOthers(query, message *dns.Msg) {
+	for _, name := range []string{r.instance, r.host} {
+		asked := slices.ContainsFunc(query.Question, func(q dns.Question) bool { return sameName(q.Name, name) })
+		answered := slices.ContainsFunc(claims(r.records, name), func(record dns.RR) bool { return asksFor(query, record) })
+		if asked && !answered {
+			message.Answer = append(message.Answer, nothingElse(name, r.records))
+		}
+	}
 }
 
 func asksFor(query *dns.Msg, record dns.RR) bool {

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"slices"
@@ -14,6 +15,7 @@ import (
 // Bounds on what a hostile network can make us keep.
 const (
 	maxInstances        = 1000
+	maxHosts            = 1000
 	maxAddressesPerHost = 32
 	maxQuestions        = 40 // in one message
 	maxKnownAnswers     = 20
@@ -21,14 +23,23 @@ const (
 
 // catalog is what the answers have told so far. It is a pure value: messages
 // in, devices and further questions out.
+//
+// Each link has names of its own: one name on two links may be two devices.
 type catalog struct {
-	instances map[string]*instance // by canonical name
-	hosts     map[string]*host     // by canonical name
+	instances map[place]*instance
+	hosts     map[place]*host
+}
+
+// place is a name on a link.
+type place struct {
+	link int    // the interface's index
+	name string // canonical
 }
 
 // instance is one announced service.
 type instance struct {
 	name    string // as announced, escaped
+	link    *net.Interface
 	pointer *dns.PTR
 	learned time.Time // when the pointer came
 	host    string    // canonical; empty: no SRV yet
@@ -45,7 +56,7 @@ type host struct {
 }
 
 func newCatalog() *catalog {
-	return &catalog{instances: map[string]*instance{}, hosts: map[string]*host{}}
+	return &catalog{instances: map[place]*instance{}, hosts: map[place]*host{}}
 }
 
 // learn takes in an answer that came over a link. Records may stand in
@@ -57,15 +68,15 @@ func (c *catalog) learn(message *dns.Msg, link *net.Interface, now time.Time) {
 	records := slices.Concat(message.Answer, message.Extra)
 	for _, record := range records {
 		if pointer, ok := record.(*dns.PTR); ok {
-			c.learnInstance(pointer, now)
+			c.learnInstance(pointer, link, now)
 		}
 	}
 	for _, record := range records {
 		switch record := record.(type) {
 		case *dns.SRV:
-			c.learnServer(record)
+			c.learnServer(record, link)
 		case *dns.TXT:
-			c.learnText(record)
+			c.learnText(record, link)
 		}
 	}
 	for _, record := range records {
@@ -78,17 +89,17 @@ func (c *catalog) learn(message *dns.Msg, link *net.Interface, now time.Time) {
 	}
 }
 
-func (c *catalog) learnInstance(pointer *dns.PTR, now time.Time) {
+func (c *catalog) learnInstance(pointer *dns.PTR, link *net.Interface, now time.Time) {
 	if dns.CanonicalName(pointer.Hdr.Name) != serviceName || !isInstance(pointer.Ptr) {
 		return
 	}
-	key := dns.CanonicalName(pointer.Ptr)
+	key := place{link.Index, dns.CanonicalName(pointer.Ptr)}
 	known := c.instances[key]
 	if known == nil {
 		if pointer.Hdr.Ttl == 0 || len(c.instances) >= maxInstances {
 			return
 		}
-		known = &instance{name: pointer.Ptr}
+		known = &instance{name: pointer.Ptr, link: link}
 		c.instances[key] = known
 	}
 	known.pointer, known.learned = pointer, now
@@ -99,19 +110,23 @@ func isInstance(name string) bool {
 	return strings.HasSuffix(dns.CanonicalName(name), "."+serviceName)
 }
 
-func (c *catalog) learnServer(record *dns.SRV) {
-	known := c.instances[dns.CanonicalName(record.Hdr.Name)]
+func (c *catalog) learnServer(record *dns.SRV, link *net.Interface) {
+	known := c.instances[place{link.Index, dns.CanonicalName(record.Hdr.Name)}]
 	if known == nil || record.Hdr.Ttl == 0 {
 		return
 	}
-	known.host, known.shown, known.port = dns.CanonicalName(record.Target), record.Target, record.Port
-	if c.hosts[known.host] == nil {
-		c.hosts[known.host] = &host{}
+	at := place{link.Index, dns.CanonicalName(record.Target)}
+	if c.hosts[at] == nil {
+		if len(c.hosts) >= maxHosts {
+			return
+		}
+		c.hosts[at] = &host{}
 	}
+	known.host, known.shown, known.port = at.name, record.Target, record.Port
 }
 
-func (c *catalog) learnText(record *dns.TXT) {
-	known := c.instances[dns.CanonicalName(record.Hdr.Name)]
+func (c *catalog) learnText(record *dns.TXT, link *net.Interface) {
+	known := c.instances[place{link.Index, dns.CanonicalName(record.Hdr.Name)}]
 	if known == nil || record.Hdr.Ttl == 0 {
 		return
 	}
@@ -119,7 +134,7 @@ func (c *catalog) learnText(record *dns.TXT) {
 }
 
 func (c *catalog) learnAddress(header dns.RR_Header, address netip.Addr, link *net.Interface) {
-	known := c.hosts[dns.CanonicalName(header.Name)]
+	known := c.hosts[place{link.Index, dns.CanonicalName(header.Name)}]
 	if known == nil || !address.IsValid() || address.IsUnspecified() || address.IsMulticast() {
 		return
 	}
@@ -144,13 +159,16 @@ func addrFrom(ip []byte) netip.Addr {
 }
 
 // devices are the complete devices, and those of told that said goodbye,
-// sorted by name.
-func (c *catalog) devices(told map[string]Device) []Device {
+// sorted by name and link.
+func (c *catalog) devices(told map[sighting]Device) []Device {
 	var found []Device
-	for _, known := range c.instances {
-		device := Device{Name: shownName(known.name), Host: strings.TrimSuffix(unescape(known.shown), "."), Port: known.port}
+	for at, known := range c.instances {
+		device := Device{
+			Name: shownName(known.name), Host: strings.TrimSuffix(unescape(known.shown), "."), Port: known.port,
+			Links: []string{known.link.Name},
+		}
 		if known.gone {
-			if last, ok := told[device.Name]; ok {
+			if last, ok := told[device.sighting()]; ok {
 				last.Addresses = nil
 				found = append(found, last)
 			}
@@ -159,12 +177,14 @@ func (c *catalog) devices(told map[string]Device) []Device {
 		if known.host == "" || known.port == 0 || !marksDevice(known.texts) {
 			continue
 		}
-		device.Addresses = sortedAddresses(c.hosts[known.host].addresses)
+		device.Addresses = sortedAddresses(c.hosts[place{at.link, known.host}].addresses)
 		if len(device.Addresses) > 0 {
 			found = append(found, device)
 		}
 	}
-	slices.SortFunc(found, func(a, b Device) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(found, func(a, b Device) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), slices.Compare(a.Links, b.Links))
+	})
 	return found
 }
 
@@ -201,26 +221,26 @@ func sortedAddresses(addresses []netip.Addr) []netip.Addr {
 	return sorted
 }
 
-// questions asks for what is missing. At the regular times it asks for all of
-// it and for new instances; between them only for what was never asked for. It
-// returns nil if there is nothing to ask.
-func (c *catalog) questions(now time.Time, regular bool) *dns.Msg {
+// questions asks a link for what is missing of it. At the regular times it
+// asks for all of it and for new instances; between them only for what was
+// never asked for. It returns nil if there is nothing to ask.
+func (c *catalog) questions(link int, now time.Time, regular bool) *dns.Msg {
 	query := new(dns.Msg)
 	query.Id = 0
 	if regular {
 		addQuestion(query, serviceName, dns.TypePTR)
-		c.addKnownAnswers(query, now)
+		c.addKnownAnswers(query, link, now)
 	}
-	for key, known := range c.instances {
-		if known.gone {
+	for at, known := range c.instances {
+		if known.gone || at.link != link {
 			continue
 		}
 		if (known.host == "" || known.texts == nil) && (regular || !known.asked) {
 			known.asked = true
-			addQuestion(query, key, dns.TypeSRV)
-			addQuestion(query, key, dns.TypeTXT)
+			addQuestion(query, at.name, dns.TypeSRV)
+			addQuestion(query, at.name, dns.TypeTXT)
 		}
-		where := c.hosts[known.host]
+		where := c.hosts[place{link, known.host}]
 		if where == nil || len(where.addresses) > 0 || !marksDevice(known.texts) || where.asked && !regular {
 			continue
 		}
@@ -240,11 +260,12 @@ func addQuestion(query *dns.Msg, name string, kind uint16) {
 	}
 }
 
-// addKnownAnswers tells the network what need not be said again: pointers with
-// more than half of their life left (RFC 6762 section 7.1).
-func (c *catalog) addKnownAnswers(query *dns.Msg, now time.Time) {
-	for _, known := range c.instances {
-		if known.gone || known.host == "" || known.texts == nil || len(query.Answer) == maxKnownAnswers {
+// addKnownAnswers tells the link what need not be said again: pointers with
+// more than half of their life left (RFC 6762 section 7.1). Those of other
+// links would silence a device of the same name here.
+func (c *catalog) addKnownAnswers(query *dns.Msg, link int, now time.Time) {
+	for at, known := range c.instances {
+		if at.link != link || known.gone || known.host == "" || known.texts == nil || len(query.Answer) == maxKnownAnswers {
 			continue
 		}
 		left := int64(known.pointer.Hdr.Ttl) - int64(now.Sub(known.learned).Seconds())

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -26,8 +27,8 @@ func answers(t *testing.T, records ...string) *dns.Msg {
 }
 
 var (
-	eth0  = &net.Interface{Name: "eth0", Flags: net.FlagUp | net.FlagMulticast}
-	wlan0 = &net.Interface{Name: "wlan0", Flags: net.FlagUp | net.FlagMulticast}
+	eth0  = &net.Interface{Index: 2, Name: "eth0", Flags: net.FlagUp | net.FlagMulticast}
+	wlan0 = &net.Interface{Index: 3, Name: "wlan0", Flags: net.FlagUp | net.FlagMulticast}
 )
 
 const (
@@ -39,6 +40,7 @@ const (
 
 var whole = Device{
 	Name: "board 1", Host: "board.local", Port: 2222, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.7")},
+	Links: []string{"eth0"},
 }
 
 func TestDeviceIsKnownWhateverTheOrder(t *testing.T) {
@@ -70,7 +72,7 @@ func TestMissingPiecesAreAskedForOnce(t *testing.T) {
 	} {
 		c.learn(answers(t, step.record), eth0, time.Now())
 		var asks []uint16
-		if query := c.questions(time.Now(), false); query != nil {
+		if query := c.questions(eth0.Index, time.Now(), false); query != nil {
 			for _, question := range query.Question {
 				asks = append(asks, question.Qtype)
 			}
@@ -100,24 +102,98 @@ func TestOnlyMarkedServicesAreDevices(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	c := newCatalog()
 	c.learn(answers(t, pointer, server, text, `board.local. 120 IN AAAA fe80::1`, `board.local. 120 IN AAAA 2001:db8::1`), eth0, time.Now())
-	c.learn(answers(t, address, `board.local. 120 IN AAAA fe80::1`, `board.local. 120 IN A 0.0.0.0`, `board.local. 120 IN A 127.0.0.1`, `board.local. 120 IN AAAA ff02::fb`), wlan0, time.Now())
+	c.learn(answers(t, address, `board.local. 120 IN AAAA fe80::1`, `board.local. 120 IN A 0.0.0.0`, `board.local. 120 IN A 127.0.0.1`, `board.local. 120 IN AAAA ff02::fb`), eth0, time.Now())
 	found := c.devices(nil)
 	if len(found) != 1 {
 		t.Fatalf("found %+v", found)
 	}
-	var got []string
-	for _, a := range found[0].Addresses {
-		got = append(got, a.String())
+	if got := texts(found[0]); got != "192.0.2.7 2001:db8::1 fe80::1%eth0" {
+		t.Errorf("got %v", got)
 	}
-	if want := "192.0.2.7 2001:db8::1 fe80::1%eth0 fe80::1%wlan0"; strings.Join(got, " ") != want {
-		t.Errorf("got %v, want %s", got, want)
+}
+
+func texts(device Device) string {
+	var all []string
+	for _, a := range device.Addresses {
+		all = append(all, a.String())
+	}
+	return strings.Join(all, " ")
+}
+
+// Boards with one name on two networks answer each on its own: what one says
+// is nothing the other one said.
+func TestLinksAreKeptApart(t *testing.T) {
+	c := newCatalog()
+	c.learn(answers(t, pointer, server, text, address), eth0, time.Now())
+	c.learn(answers(t, pointer), wlan0, time.Now())
+	if query := c.questions(wlan0.Index, time.Now(), false); query == nil || len(query.Question) != 2 {
+		t.Errorf("of the one on wlan0 nothing is known, and this is asked: %v", query)
+	}
+	if query := c.questions(wlan0.Index, time.Now(), true); len(query.Answer) != 0 {
+		t.Errorf("wlan0 is told what was learnt on eth0: %v", query)
+	}
+	c.learn(answers(t, server, text, `board.local. 120 IN A 192.0.2.8`), wlan0, time.Now())
+	found := c.devices(nil)
+	if len(found) != 2 || !found[0].Equal(whole) || texts(found[1]) != "192.0.2.8" || found[1].Links[0] != "wlan0" {
+		t.Fatalf("found %+v", found)
+	}
+	told := map[sighting]Device{found[0].sighting(): found[0], found[1].sighting(): found[1]}
+	c.learn(answers(t, strings.Replace(pointer, "4500", "0", 1)), wlan0, time.Now())
+	if left := c.devices(told); len(left) != 2 || len(left[0].Addresses) != 1 || len(left[1].Addresses) != 0 {
+		t.Errorf("after the goodbye on wlan0: %+v", left)
+	}
+}
+
+func TestOneInterfaceIsKnownByItsAddresses(t *testing.T) {
+	on := func(link string, addresses ...string) Device {
+		d := Device{Name: "board", Port: 22, Links: []string{link}}
+		for _, address := range addresses {
+			d.Addresses = append(d.Addresses, netip.MustParseAddr(address))
+		}
+		return d
+	}
+	for _, test := range []struct {
+		a, b Device
+		want bool
+	}{
+		{on("eth0", "192.0.2.7", "fe80::1%eth0"), on("wlan0", "192.0.2.7", "fe80::1%wlan0"), true},
+		{on("eth0", "fe80::1%eth0"), on("wlan0", "fe80::1%wlan0"), true},
+		{on("eth0", "192.0.2.7"), on("wlan0", "192.0.2.7", "fe80::1%wlan0"), true},
+		{on("eth0", "192.0.2.7"), on("wlan0", "192.0.2.8"), false},
+		{on("usb0", "192.168.7.2", "fe80::1%usb0"), on("usb1", "192.168.7.2", "fe80::2%usb1"), false},
+	} {
+		if got := test.a.SharesAddress(test.b); got != test.want {
+			t.Errorf("%v and %v: %t", test.a.Addresses, test.b.Addresses, got)
+		}
+	}
+	joined := on("eth0", "192.0.2.7", "fe80::1%eth0").Join(on("wlan0", "192.0.2.7", "fe80::1%wlan0"))
+	if texts(joined) != "192.0.2.7 fe80::1%eth0 fe80::1%wlan0" || strings.Join(joined.Links, " ") != "eth0 wlan0" {
+		t.Errorf("joined: %+v", joined)
+	}
+}
+
+func TestANeighbourThatNeverStopsFillsNoMemory(t *testing.T) {
+	c := newCatalog()
+	c.learn(answers(t, pointer, server, text, address), eth0, time.Now())
+	for i := range 3 * maxHosts {
+		c.learn(answers(t,
+			fmt.Sprintf(`_ssh._tcp.local. 4500 IN PTR x%d._ssh._tcp.local.`, i),
+			fmt.Sprintf(`x1._ssh._tcp.local. 120 IN SRV 0 0 22 h%d.local.`, i),
+			fmt.Sprintf(`h1.local. 120 IN A 192.0.%d.%d`, 2+i/250, 1+i%250),
+		), eth0, time.Now())
+	}
+	if len(c.instances) > maxInstances || len(c.hosts) > maxHosts {
+		t.Errorf("%d instances and %d hosts are kept", len(c.instances), len(c.hosts))
+	}
+	if found := c.devices(nil); len(found) != 1 || !found[0].Equal(whole) {
+		t.Errorf("found %+v", found)
 	}
 }
 
 func TestGoodbye(t *testing.T) {
 	c := newCatalog()
 	c.learn(answers(t, pointer, server, text, address), eth0, time.Now())
-	told := map[string]Device{whole.Name: c.devices(nil)[0]}
+	told := map[sighting]Device{whole.sighting(): c.devices(nil)[0]}
 	c.learn(answers(t, strings.Replace(pointer, "4500", "0", 1)), eth0, time.Now())
 	if found := c.devices(told); len(found) != 1 || found[0].Name != whole.Name || len(found[0].Addresses) != 0 {
 		t.Errorf("got %+v", found)
@@ -132,11 +208,11 @@ func TestKnownAnswersAreTold(t *testing.T) {
 	c := newCatalog()
 	start := time.Now()
 	c.learn(answers(t, pointer, server, text, address), eth0, start)
-	query := c.questions(start.Add(time.Minute), true)
+	query := c.questions(eth0.Index, start.Add(time.Minute), true)
 	if len(query.Question) != 1 || len(query.Answer) != 1 || query.Answer[0].Header().Ttl != 4440 {
 		t.Errorf("the query is %v", query)
 	}
-	if query := c.questions(start.Add(time.Hour), true); len(query.Answer) != 0 {
+	if query := c.questions(eth0.Index, start.Add(time.Hour), true); len(query.Answer) != 0 {
 		t.Errorf("past half its life it is still told: %v", query)
 	}
 }
@@ -213,7 +289,7 @@ func FuzzCatalog(f *testing.F) {
 			}
 		}
 		for _, regular := range []bool{true, false} {
-			if query := c.questions(time.Unix(1, 0), regular); query != nil {
+			if query := c.questions(eth0.Index, time.Unix(1, 0), regular); query != nil {
 				if _, err := query.Pack(); err != nil {
 					t.Errorf("cannot ask %v: %v", query, err)
 				}

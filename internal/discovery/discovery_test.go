@@ -21,6 +21,7 @@ func TestSandboxDeviceIsFoundOnThisMachine(t *testing.T) {
 		Host:      fmt.Sprintf("host-%d.local", os.Getpid()),
 		Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")},
 		Port:      2222,
+		Links:     []string{"lo"},
 	}
 	announced, leave := context.WithCancel(t.Context())
 	left := make(chan error, 1)

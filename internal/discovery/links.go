@@ -1,11 +1,15 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -34,6 +38,7 @@ type packet struct {
 	message *dns.Msg
 	link    *net.Interface
 	from    *net.UDPAddr
+	own     bool // it is what was sent from here lately, come back
 }
 
 // links are the networks this machine is connected to, for multicast DNS.
@@ -41,8 +46,10 @@ type links struct {
 	log     *slog.Logger
 	v4      *ipv4.PacketConn       // nil: no IPv4
 	v6      *ipv6.PacketConn       // nil: no IPv6
+	mu      sync.Mutex             // guards the maps: readers look into them
 	joined4 map[int]*net.Interface // by index
 	joined6 map[int]*net.Interface
+	sent    recent
 	packets chan packet
 	done    chan struct{}
 	readers sync.WaitGroup
@@ -58,36 +65,69 @@ func isLoopback(link *net.Interface) bool {
 	return link.Flags&net.FlagUp != 0 && link.Flags&net.FlagLoopback != 0
 }
 
+// isNetwork: others are on the link. Where only one can be, nobody looks
+// around.
+func isNetwork(link *net.Interface) bool {
+	const not = net.FlagLoopback | net.FlagPointToPoint
+	return link.Flags&net.FlagUp != 0 && link.Flags&net.FlagMulticast != 0 && link.Flags&not == 0
+}
+
 // openLinks joins multicast DNS on each interface that wanted chooses. Whoever
 // calls closes them.
 func openLinks(log *slog.Logger, wanted func(*net.Interface) bool) (*links, error) {
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		return nil, fmt.Errorf("cannot list the network interfaces: %w", err)
+	l, problem := openSockets(log)
+	if _, err := l.update(wanted); err != nil {
+		l.close()
+		return nil, err
 	}
-	l := &links{
+	if len(l.joined()) == 0 {
+		l.close()
+		return nil, whyNot(problem)
+	}
+	return l, nil
+}
+
+// openSockets opens the port of multicast DNS, and listens to no link yet. The
+// problem is why IPv4, or IPv6, or both cannot be used.
+func openSockets(log *slog.Logger) (l *links, problem error) {
+	l = &links{
 		log: log, joined4: map[int]*net.Interface{}, joined6: map[int]*net.Interface{},
 		packets: make(chan packet, packetBacklog), done: make(chan struct{}),
 	}
 	err4, err6 := l.open4(), l.open6()
-	for i := range interfaces {
-		if wanted(&interfaces[i]) {
-			l.join(&interfaces[i])
-		}
-	}
-	if len(l.joined4)+len(l.joined6) == 0 {
-		l.close()
-		return nil, whyNot(err4, err6)
-	}
 	l.startReading()
-	return l, nil
+	return l, cmp.Or(err4, err6)
 }
 
-func whyNot(err4, err6 error) error {
-	for _, err := range []error{err4, err6} {
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrNoNetwork, err)
+// update joins the links that are there and wanted, leaves the others, and
+// returns the former.
+func (l *links) update(wanted func(*net.Interface) bool) ([]*net.Interface, error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the network interfaces: %w", err)
+	}
+	var there []*net.Interface
+	for i := range interfaces {
+		if wanted(&interfaces[i]) {
+			there = append(there, &interfaces[i])
 		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	gone := func(index int, _ *net.Interface) bool {
+		return !slices.ContainsFunc(there, func(link *net.Interface) bool { return link.Index == index })
+	}
+	maps.DeleteFunc(l.joined4, gone)
+	maps.DeleteFunc(l.joined6, gone)
+	for _, link := range there {
+		l.join(link)
+	}
+	return there, nil
+}
+
+func whyNot(problem error) error {
+	if problem != nil {
+		return fmt.Errorf("%w: %w", ErrNoNetwork, problem)
 	}
 	return fmt.Errorf("%w: no network interface is up", ErrNoNetwork)
 }
@@ -131,35 +171,59 @@ func listen(network, address string) (net.PacketConn, error) {
 	return conn, nil
 }
 
+// join listens to a link. One that it listened to before it went down is
+// listened to still.
 func (l *links) join(link *net.Interface) {
 	if l.v4 != nil {
-		if err := l.v4.JoinGroup(link, &net.UDPAddr{IP: group4}); err == nil {
-			l.joined4[link.Index] = link
-		} else {
-			l.log.Debug("no IPv4 multicast", "interface", link.Name, "error", err)
-		}
+		l.noteJoined(l.joined4, link, l.v4.JoinGroup(link, &net.UDPAddr{IP: group4}))
 	}
 	if l.v6 != nil {
-		if err := l.v6.JoinGroup(link, &net.UDPAddr{IP: group6}); err == nil {
-			l.joined6[link.Index] = link
-		} else {
-			l.log.Debug("no IPv6 multicast", "interface", link.Name, "error", err)
-		}
+		l.noteJoined(l.joined6, link, l.v6.JoinGroup(link, &net.UDPAddr{IP: group6}))
 	}
+}
+
+func (l *links) noteJoined(joined map[int]*net.Interface, link *net.Interface, err error) {
+	switch {
+	case err == nil, errors.Is(err, syscall.EADDRINUSE):
+		joined[link.Index] = link
+	default:
+		delete(joined, link.Index)
+		l.log.Debug("no multicast", "interface", link.Name, "error", err)
+	}
+}
+
+// joined are the indexes of the links, lowest first.
+func (l *links) joined() []int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := maps.Clone(l.joined4)
+	maps.Copy(all, l.joined6)
+	return slices.Sorted(maps.Keys(all))
 }
 
 // sendAll sends a message over every link.
 func (l *links) sendAll(message *dns.Msg) {
+	for _, link := range l.joined() {
+		l.send(link, message)
+	}
+}
+
+// send sends a message over one link, in both versions of IP.
+func (l *links) send(index int, message *dns.Msg) {
 	data, err := message.Pack()
 	if err != nil {
 		l.log.Debug("cannot write a multicast DNS message", "error", err)
 		return
 	}
-	for index, link := range l.joined4 {
+	l.mu.Lock()
+	link4, link6 := l.joined4[index], l.joined6[index]
+	l.mu.Unlock()
+	l.sent.note(data)
+	if link := link4; link != nil {
 		_, err := l.v4.WriteTo(data, &ipv4.ControlMessage{IfIndex: index}, &net.UDPAddr{IP: group4, Port: port})
 		l.note(link, err)
 	}
-	for index, link := range l.joined6 {
+	if link := link6; link != nil {
 		to := &net.UDPAddr{IP: group6, Port: port, Zone: link.Name}
 		_, err := l.v6.WriteTo(data, &ipv6.ControlMessage{IfIndex: index}, to)
 		l.note(link, err)
@@ -221,14 +285,16 @@ func (l *links) read(joined map[int]*net.Interface, receive func([]byte) (n, ind
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
+		l.mu.Lock()
 		link := joined[index]
+		l.mu.Unlock()
 		sender, ok := from.(*net.UDPAddr)
 		message := new(dns.Msg)
 		if err != nil || link == nil || !ok || message.Unpack(buffer[:n]) != nil {
 			continue
 		}
 		select {
-		case l.packets <- packet{message: message, link: link, from: sender}:
+		case l.packets <- packet{message: message, link: link, from: sender, own: l.sent.has(buffer[:n])}:
 		case <-l.done:
 			return
 		}
@@ -245,4 +311,24 @@ func (l *links) close() {
 		l.note(&net.Interface{}, l.v6.Close())
 	}
 	l.readers.Wait()
+}
+
+// recent remembers what was sent lately: multicast comes back to who sent it.
+type recent struct {
+	mu   sync.Mutex
+	last [64][sha256.Size]byte
+	next int
+}
+
+func (r *recent) note(data []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last[r.next%len(r.last)] = sha256.Sum256(data)
+	r.next++
+}
+
+func (r *recent) has(data []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Contains(r.last[:], sha256.Sum256(data))
 }

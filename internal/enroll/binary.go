@@ -9,9 +9,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"mbl/internal/regularfile"
 )
 
 // maxBinary is the largest program that is sent, in bytes.
@@ -49,8 +50,9 @@ type Binary struct {
 }
 
 // FindBinary reads the program for a processor: file if that is not empty,
-// else the one of that name in the first of the folders that has it. The error
-// matches ErrNoBinary, or ErrBinary if it is a program for something else.
+// else the one of that name in the first of the folders that has it, else this
+// machine's own mbl-device there, if the board has such a processor too. The
+// error matches ErrNoBinary, or ErrBinary if it is a program for something else.
 func FindBinary(architecture Architecture, file string, folders []string) (*Binary, error) {
 	if file != "" {
 		return readBinary(architecture, file)
@@ -61,20 +63,57 @@ func FindBinary(architecture Architecture, file string, folders []string) (*Bina
 			return binary, err
 		}
 	}
+	if binary := ownBinary(architecture, folders); binary != nil {
+		return binary, nil
+	}
 	return nil, fmt.Errorf("%w: no %s in %s", ErrNoBinary, architecture.FileName(), strings.Join(folders, ", "))
 }
 
+// ownBinary is the mbl-device that was built for this machine, if it is for
+// boards of that processor too; nil if there is none. An executable does not
+// say for which of the ARM processors of 32 bits it is.
+func ownBinary(architecture Architecture, folders []string) *Binary {
+	if architecture.machine == elf.EM_ARM {
+		return nil
+	}
+	for _, folder := range folders {
+		if binary, err := readBinary(architecture, filepath.Join(folder, "mbl-device")); err == nil {
+			return binary
+		}
+	}
+	return nil
+}
+
+// CheckBinary tells before a board is contacted whether a file may be a program
+// for one. Errors are those of FindBinary.
+func CheckBinary(path string) error {
+	content, err := readProgram(path)
+	if err != nil {
+		return err
+	}
+	if _, err := elf.NewFile(bytes.NewReader(content)); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrBinary, path, errNotELF)
+	}
+	return nil
+}
+
+var errNotELF = errors.New("it is not an executable for Linux, or only a part of one")
+
+func readProgram(path string) ([]byte, error) {
+	content, err := regularfile.Read(path, maxBinary)
+	if errors.Is(err, regularfile.ErrNotRegular) || errors.Is(err, regularfile.ErrTooLarge) {
+		return nil, fmt.Errorf("%w: %w", ErrBinary, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoBinary, err)
+	}
+	return content, nil
+}
+
 func readBinary(architecture Architecture, path string) (*Binary, error) {
-	info, err := os.Stat(path)
+	content, err := readProgram(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoBinary, err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxBinary {
-		return nil, fmt.Errorf("%w: %s is no file, or larger than %d bytes", ErrBinary, path, maxBinary)
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoBinary, err)
+		return nil, err
 	}
 	if err := checkELF(architecture, content); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrBinary, path, err)
@@ -86,7 +125,7 @@ func readBinary(architecture Architecture, path string) (*Binary, error) {
 func checkELF(architecture Architecture, content []byte) error {
 	file, err := elf.NewFile(bytes.NewReader(content))
 	if err != nil {
-		return fmt.Errorf("not an executable for Linux: %w", err)
+		return errNotELF
 	}
 	if file.Type != elf.ET_EXEC && file.Type != elf.ET_DYN {
 		return fmt.Errorf("not an executable but %s", file.Type)

@@ -1,11 +1,11 @@
 package enroll
 
 import (
-	"bytes"
 	"context"
 	"strings"
 
 	"mbl/internal/ssh"
+	"mbl/internal/ssh/posixsh"
 )
 
 // Connection is a connection to a board.
@@ -19,8 +19,9 @@ var _ Connection = (*ssh.Client)(nil)
 type Board struct {
 	Architecture Architecture
 	Init         Init
-	Announces    bool // avahi is there
-	Root         bool // the account is root, else it uses sudo
+	Avahi        bool   // avahi is there
+	Root         bool   // the account is root
+	Become       string // else what makes it root: sudo or doas
 
 	root     string // prefix of all paths; empty but in tests
 	have     map[string]thing
@@ -38,24 +39,24 @@ func (b *Board) rooted(text string) string {
 
 // look asks a board for all that a decision needs, and changes nothing.
 func look(ctx context.Context, connection Connection, root string) (*Board, error) {
-	mark := newMark()
+	mark := posixsh.NewMark()
 	paths := append(append(append(knownPaths(), ownDirs()...), runLevels()...), "/etc/avahi/services")
-	output := &cappedBuffer{}
+	output := &posixsh.Output{}
 	command := ssh.Command{Line: "sh", Stdin: strings.NewReader(lookScript(root, mark, paths)), Stdout: output}
 	if _, err := connection.Run(ctx, command); err != nil {
 		return nil, err
 	}
-	return newBoard(parseLines(output.String(), mark), root)
+	return newBoard(posixsh.Answers(output.String(), mark), root)
 }
 
 // newBoard decides whether this is a board to work with. Its answers are
 // foreign: what is not understood is refused.
-func newBoard(said []line, root string) (*Board, error) {
+func newBoard(said []posixsh.Answer, root string) (*Board, error) {
 	board := &Board{Init: SysV, root: root, have: map[string]thing{}}
 	facts := map[string]string{}
-	for _, l := range said {
-		facts[l.word] = l.text
-		if words := strings.Fields(l.text); l.word == "have" && len(words) >= 2 {
+	for _, answer := range said {
+		facts[answer.Word] = answer.Text
+		if words := strings.Fields(answer.Text); answer.Word == "have" && len(words) >= 2 {
 			board.have[words[0]] = thing{words[1], strings.Join(words[2:], " ")}
 		}
 	}
@@ -65,7 +66,8 @@ func newBoard(said []line, root string) (*Board, error) {
 	if facts["kernel"] != "Linux" {
 		return nil, &BoardError{ErrNotLinux, facts["kernel"]}
 	}
-	if board.Root = facts["user"] == "0"; !board.Root && facts["sudo"] == "" {
+	board.Root, board.Become = facts["user"] == "0", facts["become"]
+	if !board.Root && board.Become != "sudo" && board.Become != "doas" {
 		return nil, &BoardError{Reason: ErrNotRoot}
 	}
 	if facts["sums"] == "" {
@@ -74,7 +76,7 @@ func newBoard(said []line, root string) (*Board, error) {
 	if facts["init"] == string(Systemd) {
 		board.Init = Systemd
 	}
-	board.Announces = board.has("/etc/avahi/services")
+	board.Avahi = board.has("/etc/avahi/services")
 	var err error
 	if text, there := facts["manifest"]; there {
 		if board.manifest, err = parseManifest(text); err != nil {
@@ -83,14 +85,4 @@ func newBoard(said []line, root string) (*Board, error) {
 	}
 	board.Architecture, err = architectureOf(facts["machine"])
 	return board, err
-}
-
-// cappedBuffer keeps the first 256 KiB and drops the rest.
-type cappedBuffer struct{ bytes.Buffer }
-
-func (b *cappedBuffer) Write(p []byte) (int, error) {
-	if room := 256<<10 - b.Len(); room > 0 {
-		b.Buffer.Write(p[:min(room, len(p))])
-	}
-	return len(p), nil
 }

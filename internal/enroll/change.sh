@@ -112,7 +112,9 @@ mbl_remove_link() {
 	rm -f "$root$1" || mbl_problem write "$1"
 }
 
-mbl_remove_tree() { rm -rf "$root$1" || mbl_problem write "$1"; }
+# Where the service has a user of its own, systemd keeps the state of
+# /var/lib/NAME in /var/lib/private/NAME and leaves a link.
+mbl_remove_tree() { rm -rf "$root$1" "$root${1%/*}/private/${1##*/}" || mbl_problem write "$1"; }
 
 # A folder in which others put something stays.
 mbl_rmdir() {
@@ -136,7 +138,7 @@ mbl_end() {
 # What the service wrote into a state folder of our making goes with it.
 mbl_unmake_dirs() {
 	for path in $dirs; do
-		[ "$path" != "$state" ] || rm -rf "$root$path"
+		[ "$path" != "$state" ] || rm -rf "$root$path" "$root${path%/*}/private/${path##*/}"
 		rmdir "$root$path" 2>/dev/null
 	done
 }

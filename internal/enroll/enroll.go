@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mbl/internal/ssh"
+	"mbl/internal/ssh/posixsh"
 )
 
 // Limits of what a board may take its time for.
@@ -18,16 +19,18 @@ const (
 
 // Result is what was done, or would be.
 type Result struct {
-	Board   *Board
-	Binary  string // the program's file on this machine; empty for an undo
-	Changes []Change
-	Changed bool
+	Board     *Board
+	Announcer Announcer // empty for an undo
+	Binary    string    // the program's file on this machine; empty for an undo
+	Changes   []Change
+	Changed   bool
 }
 
 // Plan says what to do.
 type Plan struct {
 	Binary func(Architecture) (*Binary, error) // finds the program for a board
 	Port   uint16                              // of the board's SSH server, to announce
+	Hidden bool                                // do not announce the board
 	DryRun bool                                // look, and say what would be done
 	Sent   func(bytes, all int64)              // told how much of the program has gone; may be nil
 }
@@ -48,11 +51,11 @@ func enroll(ctx context.Context, connection Connection, wish Plan, root string) 
 	if err != nil {
 		return nil, err
 	}
-	todo, err := newPlan(board, items(board, binary, wish.Port))
+	todo, err := newPlan(board, items(board, binary, wish))
 	if err != nil {
 		return nil, err
 	}
-	result := &Result{Board: board, Binary: binary.Path, Changes: todo.changes}
+	result := &Result{Board: board, Announcer: wish.announcer(board), Binary: binary.Path, Changes: todo.changes}
 	if wish.DryRun || !todo.changed() {
 		return result, nil
 	}
@@ -60,7 +63,7 @@ func enroll(ctx context.Context, connection Connection, wish Plan, root string) 
 	if slices.ContainsFunc(todo.stage, func(i item) bool { return i.binary }) {
 		payload = &counter{Reader: binary.reader(), all: int64(len(binary.content)), tell: wish.Sent}
 	}
-	mark := newMark()
+	mark := posixsh.NewMark()
 	_, err = board.change(ctx, connection, mark, todo.installScript(mark), payload)
 	result.Changed = err == nil
 	return result, err
@@ -85,11 +88,11 @@ func undo(ctx context.Context, connection Connection, dryRun bool, root string) 
 	if dryRun {
 		return result, nil
 	}
-	mark := newMark()
+	mark := posixsh.NewMark()
 	said, err := board.change(ctx, connection, mark, board.undoScript(mark), strings.NewReader(""))
 	for _, l := range said {
-		at := slices.IndexFunc(result.Changes, func(c Change) bool { return c.Path == l.text })
-		if l.word == "kept" && at >= 0 {
+		at := slices.IndexFunc(result.Changes, func(c Change) bool { return c.Path == l.Text })
+		if l.Word == "kept" && at >= 0 {
 			result.Changes[at].Action = Keep
 		}
 	}
@@ -104,35 +107,35 @@ func lookInTime(ctx context.Context, connection Connection, root string) (*Board
 }
 
 // change runs a script with what it reads, and makes of its words an error.
-func (b *Board) change(ctx context.Context, connection Connection, mark, script string, payload io.Reader) ([]line, error) {
+func (b *Board) change(ctx context.Context, connection Connection, mark, script string, payload io.Reader) ([]posixsh.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, changeTime)
 	defer cancel()
-	output, problems := &cappedBuffer{}, &cappedBuffer{}
+	output, problems := &posixsh.Output{}, &posixsh.Output{}
 	_, err := connection.Run(ctx, ssh.Command{
 		Line:   b.commandLine(len(script)),
 		Stdin:  io.MultiReader(strings.NewReader(script), payload),
 		Stdout: output, Stderr: problems,
 	})
-	said := parseLines(output.String(), mark)
+	said := posixsh.Answers(output.String(), mark)
 	if problem := problemOf(said, problems.String()); problem != nil {
 		return said, problem
 	}
 	if err != nil {
 		return said, err
 	}
-	if !slices.ContainsFunc(said, func(l line) bool { return l.word == "done" }) {
+	if !slices.ContainsFunc(said, func(l posixsh.Answer) bool { return l.Word == "done" }) {
 		return said, &BoardError{ErrNoAnswer, lastLine(problems.String())}
 	}
 	return said, nil
 }
 
 // problemOf is why a script gave up, nil if it did not.
-func problemOf(said []line, stderr string) error {
-	at := slices.IndexFunc(said, func(l line) bool { return l.word == "problem" })
+func problemOf(said []posixsh.Answer, stderr string) error {
+	at := slices.IndexFunc(said, func(l posixsh.Answer) bool { return l.Word == "problem" })
 	if at < 0 {
 		return nil
 	}
-	word, path, _ := strings.Cut(said[at].text, " ")
+	word, path, _ := strings.Cut(said[at].Text, " ")
 	reasons := map[string]error{"damaged": ErrDamaged, "does-not-run": ErrDoesNotRun, "start": ErrStart, "stopped": ErrStopped}
 	reason := reasons[word]
 	switch {

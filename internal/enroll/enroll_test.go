@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"mbl/internal/ssh"
+	"mbl/internal/ssh/posixsh"
 	"mbl/internal/ssh/sshtest"
 )
 
@@ -53,7 +54,7 @@ func boards(t *testing.T, test func(t *testing.T, b *board)) {
 	t.Helper()
 	for shell, command := range map[string][]string{
 		"dash":    {sshtest.Program(t, "dash", "dash")},
-		"busybox": {sshtest.Program(t, "busybox", "busybox-static"), "sh"},
+		"busybox": {sshtest.Program(t, "busybox", "busybox"), "sh"},
 	} {
 		for start, dirs := range map[string][]string{
 			"systemd": {"run/systemd/system", "etc/systemd/system", "etc/avahi/services", "opt"},
@@ -215,6 +216,9 @@ func TestTheServiceIsStartedNowAndWithTheBoard(t *testing.T) {
 		if exit, err := b.Run(t.Context(), ssh.Command{Line: b.root + initFile + " status"}); exit != 0 || err != nil {
 			t.Errorf("the service does not run: %d, %v", exit, err)
 		}
+		if info, err := os.Stat(b.root + "/var/run/mbl-device"); err != nil || !info.IsDir() {
+			t.Errorf("there is no place for the socket of applications: %v", err)
+		}
 		link := b.root + bootLink
 		if result.Board.has("/etc/rc5.d") {
 			link = b.root + "/etc/rc5.d/S99mbl-device"
@@ -370,9 +374,9 @@ func TestBoardsThatCannotBeEnrolled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			facts := maps.Clone(good)
 			facts[test.word] = test.text
-			var said []line
+			var said []posixsh.Answer
 			for word, text := range facts {
-				said = append(said, line{word, text})
+				said = append(said, posixsh.Answer{Word: word, Text: text})
 			}
 			if _, err := newBoard(said, ""); !errors.Is(err, test.want) {
 				t.Errorf("err = %v, want %v", err, test.want)
@@ -401,6 +405,25 @@ func TestTheProgramMustBeForTheBoard(t *testing.T) {
 	_, err = FindBinary(wrong, "", []string{t.TempDir(), folder})
 	if !errors.Is(err, ErrNoBinary) || !strings.Contains(err.Error(), wrong.FileName()) || !strings.Contains(err.Error(), folder) {
 		t.Errorf("the missing one: %v", err)
+	}
+}
+
+func TestThisMachinesProgramServesBoardsLikeIt(t *testing.T) {
+	self, err := os.Executable()
+	check(t, err)
+	content, err := os.ReadFile(self)
+	check(t, err)
+	folder := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(folder, "mbl-device"), content, 0o755))
+	for _, machine := range []string{"x86_64", "aarch64", "armv7l", "armv6l"} {
+		architecture, err := architectureOf(machine)
+		check(t, err)
+		binary, err := FindBinary(architecture, "", []string{t.TempDir(), folder})
+		if serves := architecture.Name == runtime.GOARCH && runtime.GOARCH != "arm"; serves != (err == nil) {
+			t.Errorf("%s: %v, %v", machine, binary, err)
+		} else if !serves && !errors.Is(err, ErrNoBinary) {
+			t.Errorf("%s: %v", machine, err)
+		}
 	}
 }
 

@@ -47,6 +47,27 @@ const (
 	SysV    Init = "sysv" // System V init, and BusyBox's
 )
 
+// Announcer is what makes a board known by mDNS.
+type Announcer string
+
+// The announcers.
+const (
+	ByAvahi  Announcer = "avahi"      // a file of ours tells it to
+	ByDevice Announcer = "mbl-device" // where there is no avahi
+	ByNobody Announcer = "nobody"
+)
+
+func (p Plan) announcer(board *Board) Announcer {
+	switch {
+	case p.Hidden:
+		return ByNobody
+	case board.Avahi:
+		return ByAvahi
+	default:
+		return ByDevice
+	}
+}
+
 // item is a file or a link that a board is to have.
 type item struct {
 	path    string
@@ -60,19 +81,24 @@ type item struct {
 func (i item) isLink() bool { return i.target != "" }
 
 // items are what a board of this kind is to have, but for the manifest.
-func items(board *Board, binary *Binary, port uint16) []item {
+func items(board *Board, binary *Binary, wish Plan) []item {
+	announce := ""
+	if wish.announcer(board) == ByDevice {
+		announce = " --announce " + strconv.Itoa(int(wish.Port))
+	}
+	started := func(text string) string { return strings.ReplaceAll(text, "@ANNOUNCE@", announce) }
 	wanted := []item{
 		{path: programFile, mode: 0o755, binary: true, sum: binary.sum()},
 		{path: utilFile, target: "mbl-device"},
 	}
 	if board.Init == Systemd {
-		wanted = append(wanted, smallFile(unitFile, 0o644, unitText))
+		wanted = append(wanted, smallFile(unitFile, 0o644, started(unitText)))
 	} else {
-		wanted = append(wanted, smallFile(initFile, 0o755, board.rooted(initText)))
+		wanted = append(wanted, smallFile(initFile, 0o755, board.rooted(started(initText))))
 		wanted = append(wanted, bootLinks(board)...)
 	}
-	if board.Announces {
-		text := strings.ReplaceAll(announceText, "@PORT@", strconv.Itoa(int(port)))
+	if wish.announcer(board) == ByAvahi {
+		text := strings.ReplaceAll(announceText, "@PORT@", strconv.Itoa(int(wish.Port)))
 		wanted = append(wanted, smallFile(announceFile, 0o644, text))
 	}
 	return wanted

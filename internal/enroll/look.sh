@@ -22,7 +22,9 @@ mbl_look() {
 	mbl_say kernel "$(uname -s)"
 	mbl_say machine "$(uname -m)"
 	mbl_say user "$(id -u)"
-	if command -v sudo >/dev/null 2>&1 && sudo -n true </dev/null 2>/dev/null; then mbl_say sudo yes; fi
+	for as in doas sudo; do # the last that works counts
+		if command -v $as >/dev/null 2>&1 && $as -n true </dev/null 2>/dev/null; then mbl_say become $as; fi
+	done
 	if command -v sha256sum >/dev/null 2>&1; then mbl_say sums yes; fi
 	if [ -d "$root/run/systemd/system" ] && command -v systemctl >/dev/null 2>&1; then mbl_say init systemd; fi
 	if [ -f "$root$manifest" ]; then mbl_say manifest "$(head -c 65536 "$root$manifest")"; fi

@@ -1,13 +1,13 @@
 package enroll
 
 import (
-	"crypto/rand"
 	_ "embed" // the scripts
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"mbl/internal/ssh/posixsh"
 )
 
 //go:embed look.sh
@@ -16,15 +16,9 @@ var lookFunctions string
 //go:embed change.sh
 var changeFunctions string
 
-func newMark() string {
-	random := make([]byte, 16)
-	_, _ = rand.Read(random) // never fails
-	return "mbl-" + hex.EncodeToString(random)
-}
-
 func lookScript(root, mark string, paths []string) string {
 	return fmt.Sprintf("%s\nmbl_main() {\nmark=%s root=%s manifest=%s\nmbl_look %s\nexit 0\n}\nmbl_main\n",
-		lookFunctions, quote(mark), quote(root), quote(manifestFile), strings.Join(paths, " "))
+		lookFunctions, posixsh.Quote(mark), posixsh.Quote(root), posixsh.Quote(manifestFile), strings.Join(paths, " "))
 }
 
 // installScript puts a plan into effect. The program, if it is part of it, is
@@ -58,9 +52,9 @@ func (b *Board) undoScript(mark string) string {
 	fmt.Fprintf(&body, "mbl_stop %s\n", b.manifest.init)
 	for _, i := range slices.Backward(b.manifest.items) {
 		if i.isLink() {
-			fmt.Fprintf(&body, "mbl_remove_link %s %s\n", i.path, quote(i.target))
+			fmt.Fprintf(&body, "mbl_remove_link %s %s\n", i.path, posixsh.Quote(i.target))
 		} else {
-			fmt.Fprintf(&body, "mbl_remove %s %s\n", i.path, quote(i.sum))
+			fmt.Fprintf(&body, "mbl_remove %s %s\n", i.path, posixsh.Quote(i.sum))
 		}
 	}
 	if b.manifest.init == Systemd {
@@ -82,36 +76,16 @@ func (b *Board) changeScript(mark, body string) string {
 		before = "1"
 	}
 	return fmt.Sprintf("%s\nmbl_main() {\nmark=%s root=%s state=%s before=%s\nmbl_begin\n%smbl_done\nexit 0\n}\nmbl_main\n",
-		changeFunctions, quote(mark), quote(b.root), quote(stateDir), quote(before), body)
+		changeFunctions, posixsh.Quote(mark), posixsh.Quote(b.root), posixsh.Quote(stateDir), posixsh.Quote(before), body)
 }
 
 // commandLine runs a script of this length that comes first on standard input;
 // what follows it is left for the script. A byte at a time: whoever reads more
 // takes the program's first bytes along.
 func (b *Board) commandLine(length int) string {
-	line := "sh -c " + quote(`eval "$(dd bs=1 count=`+strconv.Itoa(length)+` 2>/dev/null)"`)
+	line := "sh -c " + posixsh.Quote(`eval "$(dd bs=1 count=`+strconv.Itoa(length)+` 2>/dev/null)"`)
 	if b.Root {
 		return line
 	}
-	return "sudo -n " + line
-}
-
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
-
-// line is one answer of a script: a word and what follows it.
-type line struct{ word, text string }
-
-func parseLines(output, mark string) []line {
-	var lines []line
-	for i, part := range strings.Split(output, "\n"+mark+" ") {
-		if i == 0 {
-			continue
-		}
-		end := strings.IndexAny(part, " \n")
-		if end < 0 {
-			end = len(part)
-		}
-		lines = append(lines, line{part[:end], strings.TrimSpace(part[end:])})
-	}
-	return lines
+	return b.Become + " -n " + line
 }

@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,14 +11,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"syscall"
 
 	"mbl/internal/atomicfile"
+	"mbl/internal/regularfile"
 	"mbl/internal/sealed"
 )
 
 const (
 	itemsName = "items.json"
-	keyName   = "key"
 	lockName  = "lock"
 
 	maxItemsFile = 4 << 20
@@ -27,11 +30,19 @@ const (
 // File keeps all items in one file, DIR/items.json: a version and, by name,
 // the sealed items. One file, because then a rename changes everything at
 // once. The names can be read by whoever can read the file, the items cannot
-// without DIR/key, which is made at random with the first item.
+// without their key, which is made at random with the first item and kept in
+// DIR/key, or in DIR/key.tpm as a TPM has sealed it.
 //
 // DIR belongs to File alone; it is made with the first item, for its owner
 // only.
-type File struct{ dir string }
+type File struct {
+	dir string
+	tpm string // path of the TPM; empty: that of the sealed key, if it is sealed
+
+	mu     sync.Mutex
+	box    []byte      // a sealed key
+	opened *sealed.Key // what it holds
+}
 
 var _ Store = (*File)(nil)
 
@@ -42,8 +53,14 @@ type document struct {
 	Items   map[string][]byte `json:"items"`
 }
 
-// NewFile returns the store in dir. Nothing is read or made yet.
+// NewFile returns the store in dir. Nothing is read or made yet. A key that a
+// TPM has sealed is opened by that TPM.
 func NewFile(dir string) *File { return &File{dir: dir} }
+
+// NewFileWithTPM returns the store in dir, whose key, if it has none yet, will
+// be sealed to the TPM at path: a device, or the Unix socket of a software
+// TPM. A key that lies in a file stays there until Protect.
+func NewFileWithTPM(dir, path string) *File { return &File{dir: dir, tpm: path} }
 
 // Get implements Store.
 func (f *File) Get(name string) ([]byte, error) {
@@ -137,16 +154,37 @@ func (f *File) replace(change Change) error {
 	return f.save(doc)
 }
 
+// makeDir makes the folder where it is missing, for the owner of the folder it
+// lies in: root provisions a device whose service is not root. A symbolic link
+// is refused, because that service could have put it there.
 func (f *File) makeDir() error {
-	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(f.dir), 0o700); err != nil {
 		return err
 	}
-	return os.Chmod(f.dir, 0o700)
+	made := os.Mkdir(f.dir, 0o700)
+	if made != nil && !errors.Is(made, fs.ErrExist) {
+		return made
+	}
+	dir, err := os.OpenFile(f.dir, regularfile.OpenFlags|regularfile.NoFollow, 0)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if info, err := dir.Stat(); err != nil || !info.IsDir() {
+		return cmp.Or(err, error(&fs.PathError{Op: "open", Path: f.dir, Err: syscall.ENOTDIR}))
+	}
+	if err := dir.Chmod(0o700); err != nil {
+		return err
+	}
+	if made == nil {
+		return atomicfile.GiveToOwnerOf(filepath.Dir(f.dir), dir)
+	}
+	return nil
 }
 
 // removeLeftovers removes what a killed process was writing.
 func (f *File) removeLeftovers() {
-	for _, name := range []string{itemsName, keyName} {
+	for _, name := range []string{itemsName, keyName, sealedKeyName} {
 		temps, _ := filepath.Glob(filepath.Join(f.dir, "."+name+".tmp-*")) // the pattern is well formed
 		for _, temp := range temps {
 			_ = os.Remove(temp) // it only wastes space
@@ -209,30 +247,5 @@ func (f *File) save(doc *document) error {
 	if len(text) > maxItemsFile {
 		return fmt.Errorf("%w: the storage is full", ErrInvalid)
 	}
-	return atomicfile.Write(filepath.Join(f.dir, itemsName), text, 0o600)
-}
-
-func (f *File) loadKey() (*sealed.Key, error) {
-	raw, err := readRegular(filepath.Join(f.dir, keyName), sealed.KeySize)
-	if err != nil {
-		return nil, err
-	}
-	key, err := sealed.NewKey(raw)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(f.dir, keyName), ErrDamaged)
-	}
-	return key, nil
-}
-
-// loadOrMakeKey is called with the lock held, so no two processes make a key.
-func (f *File) loadOrMakeKey() (*sealed.Key, error) {
-	key, err := f.loadKey()
-	if !errors.Is(err, fs.ErrNotExist) {
-		return key, err
-	}
-	raw := sealed.Generate()
-	if err := atomicfile.Write(filepath.Join(f.dir, keyName), raw, 0o600); err != nil {
-		return nil, err
-	}
-	return sealed.NewKey(raw)
+	return atomicfile.WriteForFolder(filepath.Join(f.dir, itemsName), text, 0o600)
 }

@@ -3,8 +3,8 @@
 // changed all or nothing.
 //
 // It knows nothing about what the items mean; internal/device does and is its
-// only caller. File keeps the items in one file of a folder; other
-// implementations (a TPM) must pass keystoretest.Run.
+// only caller. File keeps the items in one file of a folder, and their key
+// beside it or sealed to a TPM; every implementation passes keystoretest.Run.
 package keystore
 
 import (
@@ -27,6 +27,9 @@ var (
 	ErrDamaged = errors.New("the stored data is damaged or was stored by another device")
 	// ErrConflict says that a Change's condition did not hold; nothing changed.
 	ErrConflict = errors.New("the storage was changed meanwhile")
+	// ErrTPM says that the TPM that seals the items' key cannot be used. It may
+	// be only at the moment.
+	ErrTPM = errors.New("the TPM that seals the storage's key cannot be used")
 	// ErrInvalid says that a name or an item's size is outside the limits.
 	ErrInvalid = errors.New("not a valid item")
 )

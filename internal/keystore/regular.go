@@ -6,14 +6,15 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"mbl/internal/regularfile"
 )
 
 // readRegular reads a file of at most limit bytes. Whatever is not a plain
 // file (a link, a folder, a pipe) or is larger is ErrDamaged: nobody who may
 // write here honestly puts such things.
 func readRegular(path string, limit int64) ([]byte, error) {
-	// O_NONBLOCK: opening a pipe must not wait for a writer.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, regularfile.OpenFlags|regularfile.NoFollow, 0)
 	if errors.Is(err, syscall.ELOOP) {
 		return nil, fmt.Errorf("%s is a symbolic link: %w", path, ErrDamaged)
 	}

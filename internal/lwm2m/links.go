@@ -51,12 +51,27 @@ func Links(links []Link) string {
 var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // ParseLinks reads the links of a registration. Blanks between them are
-// tolerated.
+// tolerated, and quotes and backslashes in values that nobody has escaped, as
+// the original client sends what stands in its credentials.
 func ParseLinks(text string) ([]Link, error) {
+	links, err := parseLinks(text, parseQuoted)
+	if err == nil {
+		return links, nil
+	}
+	if links, plainErr := parseLinks(text, parsePlain); plainErr == nil {
+		return links, nil
+	}
+	return nil, err
+}
+
+// quotedParser reads a value up to its closing quote, and returns what follows.
+type quotedParser func(text string) (value, rest string, err error)
+
+func parseLinks(text string, quoted quotedParser) ([]Link, error) {
 	var links []Link
 	rest := skipBlanks(text)
 	for rest != "" {
-		link, after, err := parseLink(rest)
+		link, after, err := parseLink(rest, quoted)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +87,7 @@ func ParseLinks(text string) ([]Link, error) {
 	return links, nil
 }
 
-func parseLink(text string) (link Link, rest string, err error) {
+func parseLink(text string, quoted quotedParser) (link Link, rest string, err error) {
 	if text[0] != '<' {
 		return Link{}, "", fmt.Errorf("%w: link does not start with <", ErrMalformed)
 	}
@@ -83,7 +98,7 @@ func parseLink(text string) (link Link, rest string, err error) {
 	link.Target = target
 	for rest = skipBlanks(rest); strings.HasPrefix(rest, ";"); rest = skipBlanks(rest) {
 		var attribute Attribute
-		if attribute, rest, err = parseAttribute(skipBlanks(rest[1:])); err != nil {
+		if attribute, rest, err = parseAttribute(skipBlanks(rest[1:]), quoted); err != nil {
 			return Link{}, "", fmt.Errorf("%w in link %q", err, target)
 		}
 		link.Attributes = append(link.Attributes, attribute)
@@ -91,7 +106,7 @@ func parseLink(text string) (link Link, rest string, err error) {
 	return link, rest, nil
 }
 
-func parseAttribute(text string) (attribute Attribute, rest string, err error) {
+func parseAttribute(text string, quoted quotedParser) (attribute Attribute, rest string, err error) {
 	end := endOf(text, "=;, ")
 	attribute.Name, rest = text[:end], text[end:]
 	if attribute.Name == "" || strings.ContainsAny(attribute.Name, `"<>`) {
@@ -103,7 +118,7 @@ func parseAttribute(text string) (attribute Attribute, rest string, err error) {
 	}
 	rest = rest[1:]
 	if strings.HasPrefix(rest, `"`) {
-		attribute.Value, rest, err = parseQuoted(rest[1:])
+		attribute.Value, rest, err = quoted(rest[1:])
 		return attribute, rest, err
 	}
 	end = endOf(rest, ";, ")
@@ -123,6 +138,22 @@ func parseQuoted(text string) (value, rest string, err error) {
 			i++
 		}
 		b.WriteByte(text[i])
+	}
+	return "", "", fmt.Errorf("%w: quote not closed", ErrMalformed)
+}
+
+// parsePlain reads up to the first quote that can be the closing one: another
+// attribute, another link, or nothing follows.
+func parsePlain(text string) (value, rest string, err error) {
+	for i := range len(text) {
+		if text[i] != '"' {
+			continue
+		}
+		rest = skipBlanks(text[i+1:])
+		next, another := strings.CutPrefix(rest, ",")
+		if rest == "" || rest[0] == ';' || another && strings.HasPrefix(skipBlanks(next), "<") {
+			return text[:i], rest, nil
+		}
 	}
 	return "", "", fmt.Errorf("%w: quote not closed", ErrMalformed)
 }

@@ -23,9 +23,10 @@ const (
 
 // Object ids (OMA LwM2M 1.0 appendix E).
 const (
-	ObjectSecurity uint16 = 0
-	ObjectServer   uint16 = 1
-	ObjectDevice   uint16 = 3
+	ObjectSecurity     uint16 = 0
+	ObjectServer       uint16 = 1
+	ObjectDevice       uint16 = 3
+	ObjectConnectivity uint16 = 4
 )
 
 // Resource ids of the Security object (appendix E.1).
@@ -37,6 +38,7 @@ const (
 	SecurityServerPublicKey   uint16 = 4 // the server's CA certificate in mode 2, as these devices take it
 	SecuritySecretKey         uint16 = 5
 	SecurityShortServerID     uint16 = 10
+	SecurityCertificateUsage  uint16 = 15 // since LwM2M 1.1
 	SecurityModeCertificate   uint8  = 2
 	SecurityModeNone          uint8  = 3
 	SecurityModeESTEnrollment uint8  = 4 // not in the standard
@@ -44,12 +46,14 @@ const (
 
 // Resource ids of the Server object (appendix E.2).
 const (
-	ServerShortID      uint16 = 0
-	ServerLifetime     uint16 = 1
-	ServerDisable      uint16 = 4
-	ServerBinding      uint16 = 7
-	ServerUpdateNow    uint16 = 8
-	ServerNotification uint16 = 6
+	ServerShortID        uint16 = 0
+	ServerLifetime       uint16 = 1
+	ServerDisable        uint16 = 4
+	ServerDisableTimeout uint16 = 5
+	ServerNotification   uint16 = 6
+	ServerBinding        uint16 = 7
+	ServerUpdateNow      uint16 = 8
+	ServerBootstrapNow   uint16 = 9 // LwM2M 1.1
 )
 
 // Resource ids of the Device object (appendix E.4).
@@ -57,12 +61,25 @@ const (
 	DeviceManufacturer    uint16 = 0
 	DeviceModelNumber     uint16 = 1
 	DeviceSerialNumber    uint16 = 2
+	DeviceFirmwareVersion uint16 = 3
 	DeviceReboot          uint16 = 4
-	DeviceErrorCode       uint16 = 11
+	DeviceMemoryFree      uint16 = 10 // KiB
+	DeviceErrorCode       uint16 = 11 // multiple
 	DeviceCurrentTime     uint16 = 13
+	DeviceUTCOffset       uint16 = 14
+	DeviceTimezone        uint16 = 15
 	DeviceBindings        uint16 = 16
 	DeviceType            uint16 = 17
 	DeviceHardwareVersion uint16 = 18
 	DeviceSoftwareVersion uint16 = 19
-	DeviceMemoryTotal     uint16 = 21
+	DeviceMemoryTotal     uint16 = 21 // KiB
+)
+
+// Resource ids of the Connectivity Monitoring object (appendix E.5).
+const (
+	ConnectivityBearer           uint16 = 0
+	ConnectivityAvailableBearers uint16 = 1 // multiple
+	ConnectivitySignalStrength   uint16 = 2 // dBm
+	ConnectivityAddresses        uint16 = 4 // multiple
+	ConnectivityRouters          uint16 = 5 // multiple
 )

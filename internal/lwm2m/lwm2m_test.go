@@ -200,9 +200,14 @@ func TestLinksOfOtherClients(t *testing.T) {
 			{"/", []Attribute{{Name: "rt", Value: "oma.lwm2m"}, {Name: "ct", Value: "11543"}}},
 			{"/1/0", nil},
 		},
-		`</3>;ver=1.1;obs`:               {{"/3", []Attribute{{Name: "ver", Value: "1.1"}, {Name: "obs", Bare: true}}}},
-		`<>;v="a\"b\\c,;<>";e=""`:        {{"", []Attribute{{Name: "v", Value: `a"b\c,;<>`}, {Name: "e"}}}},
-		"</1>,":                          {{"/1", nil}},
+		`</3>;ver=1.1;obs`:        {{"/3", []Attribute{{Name: "ver", Value: "1.1"}, {Name: "obs", Bare: true}}}},
+		`<>;v="a\"b\\c,;<>";e=""`: {{"", []Attribute{{Name: "v", Value: `a"b\c,;<>`}, {Name: "e"}}}},
+		"</1>,":                   {{"/1", nil}},
+		`</3/0/1>;v="13" board";aobs="2",</3/0/2>;v="C:\"`: {
+			{"/3/0/1", []Attribute{{Name: "v", Value: `13" board`}, {Name: "aobs", Value: "2"}}},
+			{"/3/0/2", []Attribute{{Name: "v", Value: `C:\`}}},
+		},
+		`</3/0/0>;v="a", "b"`:            {{"/3/0/0", []Attribute{{Name: "v", Value: `a", "b`}}}},
 		"</1/0>;d,</14/0/2>;v=\"1.0\"\n": {{"/1/0", []Attribute{{Name: "d", Bare: true}}}, {"/14/0/2", []Attribute{{Name: "v", Value: "1.0"}}}},
 	} {
 		links, err := ParseLinks(text)
@@ -214,7 +219,7 @@ func TestLinksOfOtherClients(t *testing.T) {
 
 func TestMalformedLinksAreRefused(t *testing.T) {
 	for _, text := range []string{
-		"/3/0", "</3/0", "</3/0>;", "</3/0>;=x", `</3/0>;v="x`, `</3/0>;v="x\`, "</3/0></1/0>", "</3/0>x", ",", "</3/0>,,</1>", `</3>;"a"=b`,
+		"/3/0", "</3/0", "</3/0>;", "</3/0>;=x", `</3/0>;v="x`, `</3/0>;v="x\`, "</3/0></1/0>", "</3/0>x", ",", "</3/0>,,</1>", `</3>;"a"=b`, `</3>;v="x"y`,
 		"</1>; pmin = 5",
 	} {
 		if links, err := ParseLinks(text); !errors.Is(err, ErrMalformed) {

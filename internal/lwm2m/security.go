@@ -3,6 +3,7 @@ package lwm2m
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // Security is an instance of the Security object (OMA LwM2M 1.0 appendix E.1)
@@ -18,9 +19,10 @@ type Security struct {
 }
 
 // TLV is the instance with the given id, its resources in the order that
-// devices need: they decide by the bootstrap flag where to put what follows.
+// devices need: they decide by the bootstrap flag where to put what follows. A
+// device that is to enroll gets no certificate and no key.
 func (s *Security) TLV(instance uint16) TLV {
-	return TLV{Kind: ObjectInstance, ID: instance, Children: []TLV{
+	resources := []TLV{
 		Text(SecurityServerURI, s.ServerURI),
 		Boolean(SecurityBootstrapServer, s.BootstrapServer),
 		Integer(SecurityMode, int64(s.Mode)),
@@ -28,7 +30,13 @@ func (s *Security) TLV(instance uint16) TLV {
 		Opaque(SecurityServerPublicKey, s.ServerCA),
 		Opaque(SecuritySecretKey, s.PrivateKey),
 		Opaque(SecurityShortServerID, binary.BigEndian.AppendUint16(nil, s.ShortServerID)),
-	}}
+	}
+	if s.Mode == SecurityModeESTEnrollment {
+		resources = slices.DeleteFunc(resources, func(resource TLV) bool {
+			return resource.ID == SecurityPublicKey || resource.ID == SecuritySecretKey
+		})
+	}
+	return TLV{Kind: ObjectInstance, ID: instance, Children: resources}
 }
 
 // SecurityOf reads an instance. Unknown resources are ignored, missing ones

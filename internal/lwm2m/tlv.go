@@ -3,6 +3,7 @@ package lwm2m
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // TLVKind says what a TLV stands for.
@@ -185,6 +186,23 @@ func (t TLV) Integer() (int64, error) {
 		n = n<<8 | int64(b)
 	}
 	return n, nil
+}
+
+// Float makes a resource of a number: IEEE 754, 8 bytes.
+func Float(id uint16, value float64) TLV {
+	return TLV{Kind: Resource, ID: id, Value: binary.BigEndian.AppendUint64(nil, math.Float64bits(value))}
+}
+
+// Float reads the value as an IEEE 754 number of 4 or 8 bytes.
+func (t TLV) Float() (float64, error) {
+	switch len(t.Value) {
+	case 4:
+		return float64(math.Float32frombits(binary.BigEndian.Uint32(t.Value))), nil
+	case 8:
+		return math.Float64frombits(binary.BigEndian.Uint64(t.Value)), nil
+	default:
+		return 0, fmt.Errorf("%w: floating-point number of %d bytes in TLV %d", ErrMalformed, len(t.Value), t.ID)
+	}
 }
 
 // Boolean reads the value as a truth value.

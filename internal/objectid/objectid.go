@@ -69,3 +69,11 @@ func Normalize(text string) (id string, ok bool) {
 	}
 	return id, true
 }
+
+// First is the least id that a Source can make at a time, or later: those of
+// earlier times are less. Times before 1970 are taken for 1970.
+func First(at time.Time) string {
+	var id [16]byte
+	binary.BigEndian.PutUint64(id[:8], uint64(max(at.UnixMilli(), 0))<<16)
+	return hex.EncodeToString(id[:])
+}

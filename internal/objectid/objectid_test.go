@@ -48,3 +48,14 @@ func TestNormalize(t *testing.T) {
 		}
 	}
 }
+
+func TestFirstStandsBetweenTheTimes(t *testing.T) {
+	at := time.UnixMilli(1495456675575)
+	make := func(at time.Time) string { return objectid.NewSource(func() time.Time { return at }).New() }
+	if first := objectid.First(at); first > make(at) || first <= make(at.Add(-time.Millisecond)) {
+		t.Errorf("the first id of %v is %s", at, first)
+	}
+	if first := objectid.First(time.Time{}); first != "00000000000000000000000000000000" {
+		t.Errorf("the first id of all is %s", first)
+	}
+}

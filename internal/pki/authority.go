@@ -100,7 +100,11 @@ func (a *Authority) issueDevice(name DeviceName, pub *ecdsa.PublicKey, notBefore
 	if err != nil {
 		return nil, err
 	}
-	return a.issue(endTemplate(subject, pub, x509.ExtKeyUsageClientAuth), pub, notBefore, notAfter)
+	template := endTemplate(subject, pub, x509.ExtKeyUsageClientAuth)
+	// With names of the usual length it then fits into one block of 512 bytes,
+	// which is how original clients were seen to take it when they enroll.
+	template.SubjectKeyId = nil
+	return a.issue(template, pub, notBefore, notAfter)
 }
 
 func endTemplate(subject []byte, pub *ecdsa.PublicKey, usage x509.ExtKeyUsage) *x509.Certificate {

@@ -75,11 +75,13 @@ func (n DeviceName) marshal() ([]byte, error) {
 
 // DeviceNameOf reads the name from a certificate's subject; what is absent
 // stays empty.
-func DeviceNameOf(cert *x509.Certificate) DeviceName {
+func DeviceNameOf(cert *x509.Certificate) DeviceName { return deviceNameOf(cert.Subject) }
+
+func deviceNameOf(subject pkix.Name) DeviceName {
 	return DeviceName{
-		AccountID:    first(cert.Subject.OrganizationalUnit),
-		EndpointName: cert.Subject.CommonName,
-		DeviceID:     first(cert.Subject.Locality),
+		AccountID:    first(subject.OrganizationalUnit),
+		EndpointName: subject.CommonName,
+		DeviceID:     first(subject.Locality),
 	}
 }
 

@@ -49,7 +49,15 @@ func requestedKey(text string) (*ecdsa.PublicKey, error) {
 	if block == nil || block.Type != requestBlock {
 		return nil, malformed("it is no PEM text with a %q block", requestBlock)
 	}
-	request, err := x509.ParseCertificateRequest(block.Bytes)
+	request, err := parseRequest(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	return request.PublicKey.(*ecdsa.PublicKey), nil
+}
+
+func parseRequest(der []byte) (*x509.CertificateRequest, error) {
+	request, err := x509.ParseCertificateRequest(der)
 	if err != nil {
 		return nil, malformed("%v", err)
 	}
@@ -59,7 +67,18 @@ func requestedKey(text string) (*ecdsa.PublicKey, error) {
 	if err := request.CheckSignature(); err != nil {
 		return nil, malformed("it is not signed with its own key")
 	}
-	return request.PublicKey.(*ecdsa.PublicKey), nil
+	return request, nil
+}
+
+// RequestedDevice reads a device's certificate request in DER: its P-256 key,
+// which the request is signed with, and the name the device gives itself. The
+// error matches ErrMalformed or ErrAlgorithm.
+func RequestedDevice(der []byte) (*ecdsa.PublicKey, DeviceName, error) {
+	request, err := parseRequest(der)
+	if err != nil {
+		return nil, DeviceName{}, fmt.Errorf("cannot read the certificate request: %w", err)
+	}
+	return request.PublicKey.(*ecdsa.PublicKey), deviceNameOf(request.Subject), nil
 }
 
 // IssueIdentity makes the certificate that one device presents to the bootstrap

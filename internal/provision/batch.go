@@ -66,6 +66,9 @@ func (b *Batch) Provision(ctx context.Context, job Job) (*Result, error) {
 		return result, err
 	}
 	defer device.Close()
+	if b.set.plan.DryRun {
+		return result, b.rehearse(ctx, device, job, result)
+	}
 	err = b.complete(ctx)
 	result.Source = b.set.source
 	if err != nil {
@@ -83,6 +86,28 @@ func (b *Batch) Provision(ctx context.Context, job Job) (*Result, error) {
 	}
 	result.Named = b.station.nameDevice(ctx, result.Answer)
 	return result, nil
+}
+
+// rehearse asks the device whether it can be provisioned, and fills in what is
+// known of what it would get.
+func (b *Batch) rehearse(ctx context.Context, device Device, job Job, result *Result) error {
+	if _, err := Ask(ctx, device); err != nil && !errors.Is(err, ErrNotConfigured) {
+		return err
+	}
+	result.Source = b.set.source
+	if b.set.developer == nil {
+		result.Source = Created
+		return nil
+	}
+	result.AccountID = b.set.developer.AccountID
+	if b.set.plan.PerDevice {
+		already, err := b.set.hasOwn(ctx, askState(ctx, device))
+		result.Already = already && !job.Again
+		return err
+	}
+	result.EndpointName = b.set.developer.EndpointName
+	result.Already = !job.Again && b.has(ctx, device)
+	return nil
 }
 
 // credentials are what the device gets. It fills in what they say of the device,

@@ -1,16 +1,17 @@
 package provision
 
-import (
-	"bytes"
-	"fmt"
-)
+import "bytes"
 
 // cappedBuffer takes maxOutput bytes and refuses more, which ends the command.
-type cappedBuffer struct{ b bytes.Buffer }
+type cappedBuffer struct {
+	b    bytes.Buffer
+	full bool
+}
 
 func (c *cappedBuffer) Write(p []byte) (int, error) {
 	if c.b.Len()+len(p) > maxOutput {
-		return 0, fmt.Errorf("%w: it sends more than %d bytes", ErrNoAnswer, maxOutput)
+		c.full = true
+		return 0, ErrFloods
 	}
 	return c.b.Write(p)
 }

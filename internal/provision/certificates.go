@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"reflect"
 	"strings"
@@ -12,6 +12,7 @@ import (
 	"mbl/internal/cloudapi"
 	"mbl/internal/credential"
 	"mbl/internal/credstore"
+	"mbl/internal/regularfile"
 )
 
 // maxSource is the largest update_default_resources.c that is read, in bytes;
@@ -65,6 +66,18 @@ func IsFile(update string) bool {
 	return strings.ContainsRune(update, '/') || strings.ContainsRune(update, os.PathSeparator) || strings.HasSuffix(update, ".c")
 }
 
+// CheckUpdateName tells whether an update certificate may have this name in the
+// team store: it must not be taken for a file when it is used.
+func CheckUpdateName(name string) error {
+	if err := credstore.CheckName(name); err != nil {
+		return err
+	}
+	if IsFile(name) {
+		return fmt.Errorf("%w: %s", ErrFileName, name)
+	}
+	return nil
+}
+
 func checkNames(plan Plan) error {
 	if err := credstore.CheckName(plan.Certificate); err != nil {
 		return err
@@ -72,7 +85,7 @@ func checkNames(plan Plan) error {
 	if plan.UpdateFile == "" && IsFile(plan.Update) {
 		return nil
 	}
-	if err := credstore.CheckName(plan.Update); err != nil {
+	if err := CheckUpdateName(plan.Update); err != nil {
 		return err
 	}
 	if plan.Certificate == plan.Update {
@@ -119,7 +132,10 @@ func (w *Workstation) mustSaveUpdate(ctx context.Context, set *certificates) (bo
 }
 
 func readUpdateFile(file string) (*credential.Update, error) {
-	content, err := readRegular(file)
+	content, err := regularfile.Read(file, maxSource)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s: %w", ErrFile, file, fs.ErrNotExist)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFile, err)
 	}
@@ -130,26 +146,6 @@ func readUpdateFile(file string) (*credential.Update, error) {
 	return update, nil
 }
 
-func readRegular(file string) ([]byte, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", file)
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxSource+1))
-	if err == nil && len(content) > maxSource {
-		err = fmt.Errorf("%s is larger than %d bytes", file, maxSource)
-	}
-	return content, err
-}
-
 // mayCreate finds out, as far as it can be known here, whether the developer
 // certificate can be created and stored.
 func (w *Workstation) mayCreate(ctx context.Context, set *certificates) (err error) {
@@ -158,6 +154,10 @@ func (w *Workstation) mayCreate(ctx context.Context, set *certificates) (err err
 		if _, loadErr := w.Store.LoadDeveloper(ctx, name); loadErr == nil {
 			return fmt.Errorf("%w: the team store has %s", ErrCreated, name)
 		}
+		return err
+	}
+	// What was created in the service and cannot be kept here is of no use.
+	if err := w.Store.CheckWritable(ctx, credstore.EntryRoom); err != nil {
 		return err
 	}
 	set.saveDeveloper = true

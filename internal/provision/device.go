@@ -2,20 +2,27 @@ package provision
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"mbl/internal/credential"
 	"mbl/internal/ssh"
+	"mbl/internal/ssh/posixsh"
 )
 
 // maxOutput is how much of each stream of a device is read, in bytes. Tools
 // print a few lines.
 const maxOutput = 1 << 20
+
+// Exit codes that mean more than that something failed.
+const (
+	wrongUse      = 2   // of the util, for an option it does not know
+	notExecutable = 126 // of a shell, for a program of another processor (POSIX, XCU 2.8.2)
+	killed        = 128 // and more: of a shell, for itself
+)
 
 // grace is how much longer we wait for a device than it lets itself take.
 const grace = 15 * time.Second
@@ -69,12 +76,14 @@ func Ask(ctx context.Context, device Device) (*Answer, error) {
 }
 
 func send(ctx context.Context, device Device, place layout, variables []credential.Variable) (*Answer, error) {
-	mark := newMark()
-	stdout, stderr, err := runScript(ctx, device, place, mark, provisionScript(place, mark, variables))
+	mark := posixsh.NewMark()
+	stdout, stderr, exit, err := runScript(ctx, device, place, mark, provisionScript(place, mark, variables))
 	answer := newAnswer(stdout, stderr)
-	answer.Tidied = stdout.tidy == "gone"
+	// A script that ends by itself speaks of the folder if it made it.
+	ended := err == nil && exit < killed
+	answer.Tidied = stdout.tidy == "gone" || ended && stdout.tidy == ""
 	if err == nil {
-		err = provisionError(stdout, stderr)
+		err = provisionError(stdout, stderr, place.patience)
 	}
 	if stdout.tidy == "left" {
 		err = errors.Join(ErrSecretsLeft, err)
@@ -83,10 +92,10 @@ func send(ctx context.Context, device Device, place layout, variables []credenti
 }
 
 func ask(ctx context.Context, device Device, place layout) (*Answer, error) {
-	mark := newMark()
-	stdout, stderr, err := runScript(ctx, device, place, mark, statusScript(place, mark))
+	mark := posixsh.NewMark()
+	stdout, stderr, _, err := runScript(ctx, device, place, mark, statusScript(place, mark))
 	if err == nil {
-		err = statusError(stdout, stderr)
+		err = statusError(stdout, stderr, place.patience)
 	}
 	return newAnswer(stdout, stderr), err
 }
@@ -94,32 +103,42 @@ func ask(ctx context.Context, device Device, place layout) (*Answer, error) {
 // askState asks mbl-device alone, which is quick; nil if there is none that
 // answers.
 func askState(ctx context.Context, device Device) *State {
-	place, mark := deviceLayout.asked(), newMark()
-	stdout, stderr, err := runScript(ctx, device, place, mark, stateScript(place, mark))
+	place, mark := deviceLayout.asked(), posixsh.NewMark()
+	stdout, stderr, _, err := runScript(ctx, device, place, mark, stateScript(place, mark))
 	if err != nil {
 		return nil
 	}
 	return newAnswer(stdout, stderr).State
 }
 
-// newMark makes a word that no tool on the device can guess.
-func newMark() string {
-	random := make([]byte, 16)
-	_, _ = rand.Read(random) // never fails
-	return "mbl-" + hex.EncodeToString(random)
+// asRoot is a shell of root for an account that may be root without a password,
+// else one of its own.
+const asRoot = `sh -c 'for as in sudo doas; do command -v $as >/dev/null 2>&1 && $as -n true </dev/null >/dev/null 2>&1 && exec $as -n sh; done; exec sh'`
+
+// shellOf is the command that takes our script: the util and its folder are
+// root's.
+func shellOf(device Device) string {
+	named, ok := device.(interface{ Target() ssh.Target })
+	if !ok || named.Target().User == ssh.DefaultUser {
+		return "sh"
+	}
+	return asRoot
 }
 
 // runScript has a device do a script. A device stops by itself what takes too
 // long; one that does not, or never stops printing, is left after grace more.
-func runScript(ctx context.Context, device Device, place layout, mark, text string) (stdout, stderr frames, err error) {
+func runScript(ctx context.Context, device Device, place layout, mark, text string) (stdout, stderr frames, exit int, err error) {
 	var out, problems cappedBuffer
 	limited, cancel := context.WithTimeout(ctx, place.patience+grace)
 	defer cancel()
-	_, err = device.Run(limited, ssh.Command{Line: "sh", Stdin: strings.NewReader(text), Stdout: &out, Stderr: &problems})
-	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+	exit, err = device.Run(limited, ssh.Command{Line: shellOf(device), Stdin: strings.NewReader(text), Stdout: &out, Stderr: &problems})
+	switch {
+	case out.full || problems.full:
+		err = ErrFloods
+	case err != nil && ctx.Err() == nil && limited.Err() != nil:
 		err = ErrHangs
 	}
-	return parseFrames(out.String(), mark), parseFrames(problems.String(), mark), err
+	return parseFrames(out.String(), mark), parseFrames(problems.String(), mark), exit, err
 }
 
 func newAnswer(stdout, stderr frames) *Answer {
@@ -154,31 +173,37 @@ func parseState(text string) *State {
 }
 
 // provisionError says what the device's answer to a provisioning means.
-func provisionError(stdout, stderr frames) error {
-	if err := scriptError(stdout, stderr); err != nil {
+func provisionError(stdout, stderr frames, patience time.Duration) error {
+	if err := scriptError(stdout, stderr, patience); err != nil {
 		return err
 	}
 	tool := newTool("provision", stdout, stderr)
 	switch {
 	case tool == nil:
 		return &DeviceError{ErrNoAnswer, firstLine(stderr.noise, stdout.noise)}
+	case tool.Exit == notExecutable:
+		return &DeviceError{ErrBadUtil, firstLine(tool.Stderr, tool.Stdout)}
 	case tool.Exit != 0:
 		return &DeviceError{ErrToolFailed, firstLine(tool.Stderr, tool.Stdout)}
 	default:
-		return statusError(stdout, stderr)
+		return statusError(stdout, stderr, patience)
 	}
 }
 
 // statusError says what the device's answer to the question for its state
 // means.
-func statusError(stdout, stderr frames) error {
-	if err := scriptError(stdout, stderr); err != nil {
+func statusError(stdout, stderr frames, patience time.Duration) error {
+	if err := scriptError(stdout, stderr, patience); err != nil {
 		return err
 	}
 	tool := newTool("status", stdout, stderr)
 	switch {
 	case tool == nil || !stdout.done:
 		return &DeviceError{ErrNoAnswer, firstLine(stderr.noise, stdout.noise)}
+	case tool.Exit == notExecutable:
+		return &DeviceError{ErrBadUtil, firstLine(tool.Stderr, tool.Stdout)}
+	case tool.Exit == wrongUse:
+		return &DeviceError{ErrOldUtil, firstLine(tool.Stderr, tool.Stdout)}
 	case tool.Exit != 0:
 		return &DeviceError{ErrNotConfigured, firstLine(tool.Stderr, tool.Stdout)}
 	default:
@@ -187,7 +212,7 @@ func statusError(stdout, stderr frames) error {
 }
 
 // scriptError says why the script gave up, nil if it did not.
-func scriptError(stdout, stderr frames) error {
+func scriptError(stdout, stderr frames, patience time.Duration) error {
 	switch stdout.problem {
 	case "":
 		return nil
@@ -197,6 +222,8 @@ func scriptError(stdout, stderr frames) error {
 		return &DeviceError{ErrNoScratch, ""}
 	case "read-only":
 		return &DeviceError{ErrReadOnly, ""}
+	case "slow":
+		return &DeviceError{ErrSlow, fmt.Sprintf("the device gave it %v", patience)}
 	case "stopped":
 		return &DeviceError{ErrStopped, ""}
 	}

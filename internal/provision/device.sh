@@ -38,6 +38,7 @@ mbl_watch() {
 	while [ "$left" -gt 0 ] && sleep 1 >/dev/null && kill -0 $$ && mbl_mark beat; do
 		left=$((left - 1))
 	done
+	[ "$left" -gt 0 ] || mbl_mark problem slow
 	kill -TERM $$ # HUP may be ignored: a server started with nohup hands that on
 }
 

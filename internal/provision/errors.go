@@ -25,6 +25,8 @@ var (
 	// ErrOtherDeveloper: the team store's developer certificate is not the one
 	// of that name in the service.
 	ErrOtherDeveloper = errors.New("the service does not have the team store's developer certificate")
+	// ErrFileName: an update certificate of this name could not be asked for.
+	ErrFileName = errors.New("a name that ends in .c would be taken for a file")
 	// ErrFile: the file with the update certificate cannot be used.
 	ErrFile = errors.New("unusable update certificate file")
 )
@@ -37,11 +39,15 @@ var (
 	ErrReadOnly      = errors.New("the device's /scratch is not writable")
 	ErrNoSpace       = errors.New("no space is left on the device's /scratch")
 	ErrWrite         = errors.New("the device cannot write to /scratch/provisioning-certs")
-	ErrStopped       = errors.New("the device was told to stop, or took too long")
+	ErrStopped       = errors.New("the device was told to stop")
+	ErrSlow          = errors.New("pelion-provisioning-util did not finish in time")
 	ErrHangs         = errors.New("the device neither finished nor gave up in time")
 	ErrToolFailed    = errors.New("pelion-provisioning-util did not accept the credentials")
 	ErrNotConfigured = errors.New("the device is not configured correctly")
 	ErrNoAnswer      = errors.New("the device gave no intelligible answer")
+	ErrOldUtil       = errors.New("the device's pelion-provisioning-util cannot tell whether it is provisioned")
+	ErrBadUtil       = errors.New("the device's pelion-provisioning-util cannot be run there")
+	ErrFloods        = fmt.Errorf("the device sends more than %d MiB where a few lines were expected", maxOutput>>20)
 	ErrSecretsLeft   = errors.New("the device could not delete /scratch/provisioning-certs; the private key still lies there")
 )
 

@@ -52,7 +52,9 @@ func (f *frames) read(words []string, running string) string {
 		f.end(words[1], words[2])
 		return ""
 	case "problem":
-		f.problem = words[1]
+		if f.problem == "" { // what follows comes of the first
+			f.problem = words[1]
+		}
 		return ""
 	case "tidy":
 		f.tidy = words[1]

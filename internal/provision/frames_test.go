@@ -3,6 +3,8 @@ package provision
 import (
 	"strings"
 	"testing"
+
+	"mbl/internal/ssh/posixsh"
 )
 
 func TestFramesAreTakenApart(t *testing.T) {
@@ -27,7 +29,7 @@ func FuzzParseFrames(f *testing.F) {
 	f.Add("", "\n")
 	f.Fuzz(func(t *testing.T, output, mark string) {
 		parseFrames(output, mark)
-		mark = newMark()
+		mark = posixsh.NewMark()
 		framed := parseFrames("\n"+mark+" begin status\n"+output+"\n"+mark+" end status 0\n", mark)
 		if got := framed.tools["status"]; got == nil || got.output != output || !got.ended {
 			t.Fatalf("framed %q, got %+v", output, got)

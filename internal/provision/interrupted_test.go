@@ -73,7 +73,7 @@ func TestAUtilThatNeverEndsIsStopped(t *testing.T) {
 		b := newBoard(t, hangingUtil)
 		b.place.patience = time.Second
 		answer, err := send(t.Context(), shell, b.place, someVariables)
-		if !errors.Is(err, ErrStopped) || !answer.Tidied {
+		if !errors.Is(err, ErrSlow) || !answer.Tidied {
 			t.Errorf("err = %v, the answer is %+v", err, answer)
 		}
 		b.assertNothingLeft()
@@ -178,7 +178,7 @@ func TestADeviceWithoutAShell(t *testing.T) {
 func TestADeviceThatNeverStopsTalking(t *testing.T) {
 	shell := &localShell{command: []string{sshtest.Program(t, "sh", "dash"), "-c", "exec yes"}}
 	b := newBoard(t, goodUtil)
-	if _, err := send(t.Context(), shell, b.place, someVariables); !errors.Is(err, ErrNoAnswer) {
+	if _, err := send(t.Context(), shell, b.place, someVariables); !errors.Is(err, ErrFloods) {
 		t.Errorf("err = %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mbl/internal/credential"
+	"mbl/internal/ssh/posixsh"
 )
 
 //go:embed device.sh
@@ -38,7 +39,7 @@ func provisionScript(place layout, mark string, variables []credential.Variable)
 	var body strings.Builder
 	body.WriteString("mbl_need_util\nmbl_make_dir\n")
 	for _, variable := range variables {
-		fmt.Fprintf(&body, "mbl_put %s %s\n", quote(variable.Name), quote(printfFormat(variable.Data)))
+		fmt.Fprintf(&body, "mbl_put %s %s\n", posixsh.Quote(variable.Name), posixsh.Quote(printfFormat(variable.Data)))
 	}
 	body.WriteString("mbl_provision\n")
 	return script(place, mark, body.String())
@@ -56,10 +57,8 @@ func stateScript(place layout, mark string) string {
 
 func script(place layout, mark, body string) string {
 	return fmt.Sprintf("%s\nmbl_main() {\nmark=%s\ndir=%s\nutil=%s\npatience=%d\nmbl_begin\n%sexit 0\n}\nmbl_main\n",
-		deviceFunctions, quote(mark), quote(place.credentials), quote(place.util), int(place.patience.Seconds()), body)
+		deviceFunctions, posixsh.Quote(mark), posixsh.Quote(place.credentials), posixsh.Quote(place.util), int(place.patience.Seconds()), body)
 }
-
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // printfFormat writes bytes as a format of printf that prints them: octal
 // escapes, which every shell's printf has (POSIX, XBD chapter 5), and %% since

@@ -26,7 +26,7 @@ func shells(t *testing.T, test func(t *testing.T, device Device)) {
 	programs := map[string][]string{
 		"dash":    {sshtest.Program(t, "dash", "dash")},
 		"bash":    {sshtest.Program(t, "bash", "bash")},
-		"busybox": {sshtest.Program(t, "busybox", "busybox-static"), "sh"},
+		"busybox": {sshtest.Program(t, "busybox", "busybox"), "sh"},
 	}
 	for name, command := range programs {
 		t.Run(name, func(t *testing.T) { test(t, &localShell{command: command}) })

@@ -15,6 +15,7 @@ import (
 // Store keeps certificates by name.
 type Store interface {
 	CheckFree(name string) error
+	CheckWritable(ctx context.Context, room int) error
 	LoadDeveloper(ctx context.Context, name string) (*credential.Developer, error)
 	LoadUpdate(ctx context.Context, name string) (*credential.Update, error)
 	SaveDeveloper(ctx context.Context, name string, developer *credential.Developer) error
@@ -69,6 +70,7 @@ type Plan struct {
 	Certificate string // name of the developer certificate
 	Create      bool   // it is to be created in the service
 	PerDevice   bool   // each device gets a key and certificate of its own under it
+	DryRun      bool   // find out whether it would go well, and change nothing
 	Update      string // update certificate: a name in the team store, or a file
 	UpdateFile  string // file to put into the team store as Update; may be empty
 }
@@ -97,7 +99,8 @@ type Result struct {
 
 // Run provisions one device. Everything is found and checked first; then the
 // device is contacted; only then something is created in the service, stored,
-// and sent. A repetition after any failure goes on where it is safe to.
+// and sent. A repetition after any failure goes on where it is safe to. With
+// DryRun it ends once the device has been contacted and asked.
 func (w *Workstation) Run(ctx context.Context, plan Plan) (*Result, error) {
 	batch, err := w.Prepare(ctx, plan)
 	if err != nil {

@@ -54,11 +54,11 @@ func newDeviceCommand(a *app) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runDevice(cmd.Context(), opts) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opts.root, "root", "", "folder that is the device's file tree (made if need be)")
-	flags.StringVar(&opts.ssh, "ssh", "127.0.0.1:0", "loopback address to listen on; port 0 picks one")
-	flags.StringVar(&opts.name, "name", "", "the device's host name (default: the one it had, else mbl-sandbox-PORT)")
-	flags.StringVar(&opts.passwordFile, "password-file", "", "ask for the password in this file when somebody logs in")
-	flags.StringVar(&opts.authorizedKeys, "authorized-keys", "", "let in the SSH keys of this file only")
+	flags.StringVar(&opts.root, "root", "", "`DIR` that is the device's file tree (made if need be)")
+	flags.StringVar(&opts.ssh, "ssh", "127.0.0.1:0", "loopback `ADDRESS` to listen on; port 0 picks one")
+	flags.StringVar(&opts.name, "name", "", "host `NAME` of the device (default: the one it had, else mbl-sandbox-PORT)")
+	flags.StringVar(&opts.passwordFile, "password-file", "", "`FILE` with the password to ask for when somebody logs in")
+	flags.StringVar(&opts.authorizedKeys, "authorized-keys", "", "`FILE` with the SSH keys that alone are let in")
 	flags.BoolVar(&opts.announce, "announce", true, "announce the device by mDNS")
 	if err := cmd.MarkFlagRequired("root"); err != nil {
 		panic(err) // the flag is declared above

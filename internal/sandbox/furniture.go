@@ -20,7 +20,7 @@ const programStub = "#!/bin/sh\n# The sandbox runs the real program in this file
 // furnish puts into a tree what a device has when it is switched on. What is
 // there already stays, but for the name.
 func furnish(tree *devicetree.Tree, name string) error {
-	for _, dir := range []string{"/etc", "/home/root", "/opt/arm", "/scratch", "/tmp", "/usr/bin", "/var/lib", "/var/log"} {
+	for _, dir := range []string{"/etc", "/home/root", "/opt/arm", "/run/mbl-device", "/scratch", "/tmp", "/usr/bin", "/var/lib", "/var/log"} {
 		if err := tree.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}

@@ -8,7 +8,6 @@ package sandbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -28,10 +27,7 @@ func Main(ctx context.Context, sys *iostreams.System) int {
 		return usererr.ExitOK
 	}
 	told := explain(err, a.started)
-	fmt.Fprintf(sys.Err, "mbl-sandbox: %s\n", told.Message)
-	if told.Hint != "" {
-		fmt.Fprintf(sys.Err, "hint: %s\n", told.Hint)
-	}
+	told.Tell(sys.Err, "mbl-sandbox")
 	return told.Code
 }
 
@@ -75,7 +71,7 @@ func newRootCommand(a *app) *cobra.Command {
 	root.SetOut(a.sys.Out)
 	root.SetErr(a.sys.Err)
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "show what is done")
-	root.AddCommand(newDemoCommand(a), newDeviceCommand(a), newUpCommand(a))
+	root.AddCommand(newDemoCommand(a), newDeviceCommand(a), newSwarmCommand(a), newUpCommand(a))
 	return root
 }
 

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"math"
 	"os/exec"
 	"syscall"
 )
@@ -10,4 +11,13 @@ import (
 // others in order.
 func dieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+}
+
+// openFiles is how many files the process may open; 0: unknown.
+func openFiles() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0
+	}
+	return int(min(limit.Cur, math.MaxInt32))
 }

@@ -107,12 +107,21 @@ type daemon struct {
 	log     *slog.Logger
 }
 
+// applicationSocket is relative to the tree, where the program runs: the names
+// of sockets have 107 bytes at most.
+const applicationSocket = "run/mbl-device/applications.sock"
+
+// endItsParent reboots a virtual device: its program ends, and is started
+// again.
+const endItsParent = `kill "$PPID"`
+
 // daemonPause is the time between two starts.
 const daemonPause = time.Second
 
 func (d daemon) run(ctx context.Context) error {
 	for {
-		cmd := newProcess(ctx, d.program, "--root", d.dir, "run")
+		cmd := newProcess(ctx, d.program, "--root", d.dir, "run",
+			"--applications", applicationSocket, "--reboot-command", endItsParent)
 		cmd.Env = deviceEnvironment()
 		cmd.Dir = d.dir
 		cmd.Stdout, cmd.Stderr = d.output, d.output

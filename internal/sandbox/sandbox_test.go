@@ -136,7 +136,7 @@ func TestDeviceIsStartedAgainWhenItsProgramDies(t *testing.T) {
 			Args: []string{"device", "--root", root, "--ssh", "[::1]:0", "--announce=false"}, Out: &out, Err: &errs, Getenv: func(string) string { return "" },
 		})
 	}()
-	want := strings.Repeat("--root "+root+" run\n", 2)
+	want := strings.Repeat("--root "+root+" run --applications run/mbl-device/applications.sock --reboot-command kill \"$PPID\"\n", 2)
 	for range 1000 {
 		if data, err := os.ReadFile(starts); err == nil && strings.HasPrefix(string(data), want) {
 			break

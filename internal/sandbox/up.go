@@ -34,7 +34,7 @@ func newUpCommand(a *app) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.up(cmd.Context(), opts) },
 	}
 	cmd.Flags().IntVar(&opts.devices, "devices", opts.devices, "how many virtual devices")
-	cmd.Flags().StringVar(&opts.data, "data", "", "folder to keep the service and the devices in")
+	cmd.Flags().StringVar(&opts.data, "data", "", "`DIR` to keep the service and the devices in")
 	return cmd
 }
 

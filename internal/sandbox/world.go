@@ -53,7 +53,7 @@ func (a *app) newWorld(dir string) (*world, error) {
 func (w *world) startService(ctx context.Context, ports servicePorts) (service, error) {
 	var made service
 	program, err := w.app.startProgram("the service", w.log("service"), "mbl-cloud", "serve",
-		"--data", w.cloudDir(), "--host", "127.0.0.1", "--devices-per-certificate", "0",
+		"--data", w.cloudDir(), "--host", "127.0.0.1", "--devices-per-certificate", "0", "--private-callbacks",
 		"--http", ports.http, "--bootstrap", ports.bootstrap, "--lwm2m", ports.lwm2m, "--download", ports.download)
 	if err != nil {
 		return made, err

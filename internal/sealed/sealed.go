@@ -25,7 +25,7 @@ var ErrOpen = errors.New("the sealed data is damaged or was sealed with another 
 // Key seals and opens boxes.
 type Key struct{ aead cipher.AEAD }
 
-// NewKey makes a Key from KeySize bytes.
+// NewKey makes a Key from KeySize bytes; any other number is an error.
 func NewKey(raw []byte) (*Key, error) {
 	if len(raw) != KeySize {
 		return nil, errors.New("a sealing key has 32 bytes")

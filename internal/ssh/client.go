@@ -88,7 +88,8 @@ func (c *Client) alive(patience time.Duration) bool {
 
 // Run runs a command and returns its exit status; 128 plus its number for a
 // signal. err is nil whenever the device told one. Otherwise it is ErrDropped,
-// ErrExec, ctx's error, or the error of a stream of cmd.
+// ErrExec, ctx's error, or the error of a stream of cmd. Nothing is written to
+// cmd's streams once it has returned.
 //
 // When ctx ends, the command is told to hang up and has a moment to tidy up,
 // with its output still being read; then the connection is closed.
@@ -102,6 +103,7 @@ func (c *Client) Run(ctx context.Context, cmd Command) (int, error) {
 	}
 	defer session.Close()
 	streams := newPipes(session)
+	defer streams.seal()
 	session.Stdout, session.Stderr = streams.output(cmd.Stdout), streams.output(cmd.Stderr)
 	startInput, err := streams.input(cmd.Stdin)
 	if err != nil {
@@ -185,7 +187,7 @@ func exitStatus(ctx context.Context, err error) (int, error) {
 	case errors.As(err, &exit):
 		return exit.ExitStatus(), nil
 	case errors.As(err, &missing):
-		return 0, fmt.Errorf("%w: %w", ErrDropped, err)
+		return 0, fmt.Errorf("%w in the middle of a command", ErrDropped)
 	default:
 		return 0, fmt.Errorf("cannot pass the command's data on: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +26,6 @@ type shell func(line string, stdin io.Reader, stdout, stderr io.Writer) uint32
 func connect(t *testing.T, run shell) (*sshtest.Server, *ssh.Client) {
 	t.Helper()
 	p := newPerson(t)
-	p.config.KeepAlive = 300 * time.Millisecond
 	server := &sshtest.Server{Auth: xssh.ServerConfig{NoClientAuth: true}, Run: run}
 	address := server.Start(t)
 	p.knows(address, server.HostKey.PublicKey())
@@ -128,6 +128,35 @@ func (w *onFirstWrite) Write(p []byte) (int, error) {
 	defer w.call()
 	return w.written.Write(p)
 }
+
+// A device that floods one stream is left while the other still comes in.
+func TestNothingIsWrittenOnceTheCommandIsLeft(t *testing.T) {
+	_, client := connect(t, func(_ string, _ io.Reader, stdout, stderr io.Writer) uint32 {
+		for {
+			if _, err := stderr.Write(make([]byte, 1<<10)); err != nil {
+				return 1
+			}
+			_, _ = stdout.Write([]byte("too much"))
+		}
+	})
+	var left atomic.Bool
+	stderr := writerFunc(func(p []byte) (int, error) {
+		if left.Load() {
+			t.Error("written after Run returned")
+		}
+		return len(p), nil
+	})
+	stdout := writerFunc(func([]byte) (int, error) { return 0, errors.New("full") })
+	if _, err := client.Run(t.Context(), ssh.Command{Line: "flood", Stdout: stdout, Stderr: stderr}); err == nil {
+		t.Error("no error")
+	}
+	left.Store(true)
+	time.Sleep(50 * time.Millisecond)
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (w writerFunc) Write(p []byte) (int, error) { return w(p) }
 
 func TestRealOpenSSHRefusesAStranger(t *testing.T) {
 	daemon := sshtest.OpenSSH(t, "PasswordAuthentication yes\nMaxAuthTries 2")

@@ -17,6 +17,7 @@ import (
 	xssh "golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
+	"mbl/internal/program/programtest"
 	"mbl/internal/secret"
 	"mbl/internal/ssh"
 	"mbl/internal/ssh/sshtest"
@@ -394,6 +395,24 @@ func TestAHostKeyIsRememberedWithConsent(t *testing.T) {
 	}
 }
 
+func TestConsentHoldsWhereTheKeyCannotBeKept(t *testing.T) {
+	p := newPerson(t)
+	server := &sshtest.Server{Auth: xssh.ServerConfig{NoClientAuth: true}}
+	address := server.Start(t)
+	if err := os.Symlink("nowhere", filepath.Join(p.config.Home, ".ssh")); err != nil {
+		t.Fatal(err) // no folder can be made there, whoever runs this
+	}
+	p.config.AcceptNewHostKey = true
+	var warnings []string
+	p.config.Warn = func(text string) { warnings = append(warnings, text) }
+	if err := p.dial(address); err != nil {
+		t.Error(err)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "not kept") {
+		t.Errorf("warnings: %q", warnings)
+	}
+}
+
 func assertMode(t *testing.T, file string, want os.FileMode) {
 	t.Helper()
 	info, err := os.Stat(file)
@@ -456,14 +475,31 @@ func TestANewLineIsNotGluedToAnOpenOne(t *testing.T) {
 	}
 }
 
-func TestAPortNobodyListensOn(t *testing.T) {
-	p := newPerson(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func TestAHostKeyIsShownWithoutALogin(t *testing.T) {
+	server := &sshtest.Server{Auth: takesKey(nil)}
+	address := server.Start(t)
+	shown, err := ssh.ShowHostKey(t.Context(), address)
+	if want := xssh.FingerprintSHA256(server.HostKey.PublicKey()); err != nil || shown != want {
+		t.Errorf("shown %q, %v; want %s", shown, err, want)
+	}
+	if shown, err := ssh.ShowHostKey(t.Context(), sshtest.Dropbear(t).Addr); err != nil || shown == "" {
+		t.Errorf("Dropbear has shown %q, %v", shown, err)
+	}
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener.Close()
-	if err := p.dial(listener.Addr().String()); !errors.Is(err, ssh.ErrUnreachable) {
+	defer silent.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if shown, err := ssh.ShowHostKey(ctx, silent.Addr().String()); err == nil {
+		t.Errorf("who says nothing has shown %q", shown)
+	}
+}
+
+func TestAPortNobodyListensOn(t *testing.T) {
+	p := newPerson(t)
+	if err := p.dial(programtest.KeptAddress(t)); !errors.Is(err, ssh.ErrUnreachable) {
 		t.Errorf("err = %v", err)
 	}
 }

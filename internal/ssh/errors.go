@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"mbl/internal/ssh/posixsh"
 )
 
 // Why there is no connection, or no longer one. Errors of this package wrap
@@ -71,7 +73,7 @@ func shellQuote(text string) string {
 	if plain && text != "" {
 		return text
 	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	return posixsh.Quote(text)
 }
 
 // LoginError tells how the login was tried. It wraps ErrLoginRefused.

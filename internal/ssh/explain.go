@@ -61,14 +61,19 @@ func noServer(greeting []byte, err error) error {
 		return fmt.Errorf("it speaks only SSH 1, which is not safe (%q)", line)
 	case !bytes.Contains(greeting, []byte("SSH-")):
 		return fmt.Errorf("it answers %q", line)
+	case !bytes.ContainsRune(greeting, '\n'):
+		return errors.New("it hung up in the midst of its greeting")
 	default:
 		return err
 	}
 }
 
+// maxQuoted is how much of a greeting is repeated, in bytes.
+const maxQuoted = 60
+
 func firstLine(greeting []byte) string {
 	line, _, _ := bytes.Cut(greeting, []byte("\n"))
-	return string(bytes.TrimSpace(line))
+	return string(bytes.TrimSpace(line[:min(len(line), maxQuoted)]))
 }
 
 // oldProtocol: 1.99 is version 2 with the old one beside it (RFC 4253, section
@@ -123,9 +128,9 @@ func unreachable(err error) error {
 	case isTimeout(err):
 		return fmt.Errorf("%w: no connection: %w", ErrTimeout, err)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w: nothing listens on that port: %w", ErrUnreachable, err)
+		return &noWay{"nothing listens on that port", err}
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return fmt.Errorf("%w: there is no way to that address: %w", ErrUnreachable, err)
+		return &noWay{"there is no way to that address", err}
 	default:
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
@@ -135,3 +140,14 @@ func isTimeout(err error) bool {
 	var timeout net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
+
+// noWay is ErrUnreachable with a reason in plain words; the operating
+// system's are for those who want to know more.
+type noWay struct {
+	why   string
+	cause error
+}
+
+func (n *noWay) Error() string { return ErrUnreachable.Error() + ": " + n.why }
+
+func (n *noWay) Unwrap() []error { return []error{ErrUnreachable, n.cause} }

@@ -35,6 +35,7 @@ type hostKeys struct {
 	offered []string // host key algorithms of the configuration; nil: all usual ones
 	unknown unknownHostKey
 	ask     func(HostKey) (bool, error) // nil: nobody can be asked
+	warn    func(text string)
 }
 
 func newHostKeys(ctx context.Context, s *settings, cfg Config, address string) (*hostKeys, error) {
@@ -44,7 +45,7 @@ func newHostKeys(ctx context.Context, s *settings, cfg Config, address string) (
 	}
 	h := &hostKeys{
 		name: knownName(address), plain: plainName(address), lines: lines,
-		hash: s.hashKnownHosts, offered: s.algorithms.hostKeys, unknown: s.unknownHostKey,
+		hash: s.hashKnownHosts, offered: s.algorithms.hostKeys, unknown: s.unknownHostKey, warn: cfg.Warn,
 	}
 	if s.hostKeyAlias != "" {
 		h.name, h.plain = strings.ToLower(s.hostKeyAlias), ""
@@ -58,15 +59,15 @@ func newHostKeys(ctx context.Context, s *settings, cfg Config, address string) (
 	if cfg.AskHostKey != nil && !s.batch {
 		h.ask = func(key HostKey) (bool, error) { return cfg.AskHostKey(ctx, key) }
 	}
-	h.warn(cfg.Warn)
+	h.nameFaults()
 	return h, nil
 }
 
-// warn names the lines that cannot be used.
-func (h *hostKeys) warn(warn func(string)) {
+// nameFaults names the lines that cannot be used.
+func (h *hostKeys) nameFaults() {
 	for _, line := range h.lines {
 		if line.fault != nil {
-			warn(fmt.Sprintf("%s cannot be used: %v", line.place(), line.fault))
+			h.warn(fmt.Sprintf("%s cannot be used: %v", line.place(), line.fault))
 		}
 	}
 }
@@ -226,7 +227,8 @@ func (h *hostKeys) meet(key ssh.PublicKey) error {
 	refusal := &HostKeyError{HostKey: shown, Reason: ErrHostKeyUnknown}
 	switch {
 	case h.unknown == acceptUnknown:
-		return h.remember(key)
+		h.remember(key)
+		return nil
 	case h.unknown == refuseUnknown, h.ask == nil:
 		return refusal
 	}
@@ -237,13 +239,15 @@ func (h *hostKeys) meet(key ssh.PublicKey) error {
 	if !accepted {
 		return refusal
 	}
-	return h.remember(key)
+	h.remember(key)
+	return nil
 }
 
-// remember appends the key to the known_hosts file.
-func (h *hostKeys) remember(key ssh.PublicKey) error {
+// remember appends the key to the known_hosts file. The consent to this
+// connection does not hang on that.
+func (h *hostKeys) remember(key ssh.PublicKey) {
 	if h.file == "" {
-		return nil
+		return
 	}
 	name := h.name
 	if h.hash {
@@ -251,9 +255,8 @@ func (h *hostKeys) remember(key ssh.PublicKey) error {
 	}
 	line := name + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
 	if err := appendLine(h.file, line); err != nil {
-		return fmt.Errorf("%w: cannot keep the host key: %w", ErrConfig, err)
+		h.warn(fmt.Sprintf("the host key is not kept, and will be asked about again: %v", err))
 	}
-	return nil
 }
 
 // appendLine adds a line to a file that only its owner may read, and closes a

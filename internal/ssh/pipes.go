@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -15,6 +16,7 @@ import (
 type pipes struct {
 	session *ssh.Session
 	failed  chan error // the first failure
+	outputs []*watchedWriter
 }
 
 func newPipes(session *ssh.Session) *pipes {
@@ -54,26 +56,55 @@ func (p *pipes) output(w io.Writer) io.Writer {
 	if w == nil {
 		return nil
 	}
-	return &watchedWriter{w, p}
+	watched := &watchedWriter{w: w, pipes: p}
+	p.outputs = append(p.outputs, watched)
+	return watched
+}
+
+// seal ends all writing: what the device still sends after wait has given up
+// on it must not reach writers that their owner reads by then.
+func (p *pipes) seal() {
+	for _, output := range p.outputs {
+		output.seal()
+	}
 }
 
 type watchedWriter struct {
 	w     io.Writer
 	pipes *pipes
+
+	mu     sync.Mutex
+	sealed bool
+}
+
+func (w *watchedWriter) seal() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sealed = true
 }
 
 // Write implements io.Writer.
 func (w *watchedWriter) Write(p []byte) (int, error) {
-	n, err := w.w.Write(p)
+	n, err := w.write(p)
 	if err != nil {
 		w.pipes.fail(err)
 	}
 	return n, err
 }
 
+func (w *watchedWriter) write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sealed {
+		return 0, io.ErrClosedPipe
+	}
+	return w.w.Write(p)
+}
+
 // input returns what passes r on once the command runs; nil is empty. The
 // command's end does not wait for it: at a terminal a read would last until
-// the next key.
+// the next key. A pipe is closed with io.EOF when the command takes no more,
+// so that whoever writes into it can turn to what the command has said.
 func (p *pipes) input(r io.Reader) (start func(), err error) {
 	if r == nil {
 		return func() {}, nil
@@ -84,10 +115,13 @@ func (p *pipes) input(r io.Reader) (start func(), err error) {
 
 func (p *pipes) pass(to io.WriteCloser, from io.Reader) {
 	source := &watchedReader{r: from}
-	_, _ = io.Copy(to, source)
+	_, err := io.Copy(to, source)
 	if source.err != nil {
 		p.fail(source.err)
 		return
+	}
+	if pipe, ok := from.(*io.PipeReader); ok && err != nil {
+		_ = pipe.CloseWithError(io.EOF)
 	}
 	_ = to.Close()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 )
 
@@ -37,6 +38,9 @@ func (h *handshake) reach(ctx context.Context) (net.Conn, error) {
 }
 
 func (h *handshake) straight(ctx context.Context) (net.Conn, error) {
+	if zone := h.set.target.Zone; !isZone(zone) {
+		return nil, fmt.Errorf("%w: this computer has no network interface %s", ErrUnreachable, zone)
+	}
 	conn, err := (&net.Dialer{Timeout: h.set.timeout}).DialContext(ctx, h.set.addressFamily, h.address())
 	switch {
 	case err == nil:
@@ -46,6 +50,16 @@ func (h *handshake) straight(ctx context.Context) (net.Conn, error) {
 	default:
 		return nil, unreachable(err)
 	}
+}
+
+// isZone tells whether a zone is the name or the number of an interface; no
+// zone is as good.
+func isZone(zone string) bool {
+	if _, err := strconv.Atoi(zone); zone == "" || err == nil {
+		return true
+	}
+	_, err := net.InterfaceByName(zone)
+	return err == nil
 }
 
 // jump logs in to the jump hosts, one through the other, and returns the last.

@@ -38,6 +38,9 @@ type Target struct {
 func ParseTarget(text string) (Target, error) {
 	var t Target
 	rest := text
+	if scheme, _, is := strings.Cut(text, "://"); is {
+		return Target{}, targetError(text, "an address stands without "+scheme+"://")
+	}
 	if at := strings.LastIndexByte(text, '@'); at >= 0 {
 		t.User, rest = text[:at], text[at+1:]
 		if !validUser(t.User) {
@@ -55,7 +58,14 @@ func ParseTarget(text string) (Target, error) {
 	return t, nil
 }
 
+// maxHost is how long a host name may be (RFC 1035, section 2.3.4), with an
+// account before it and a port behind.
+const maxHost = 400
+
 func targetError(text, problem string) error {
+	if len(text) > maxHost {
+		return fmt.Errorf("%w: it is longer than %d bytes", ErrTarget, maxHost)
+	}
 	return fmt.Errorf("%w: %q: %s", ErrTarget, text, problem)
 }
 

@@ -40,6 +40,7 @@ func (c *Client) Interact(ctx context.Context, terminal Terminal) (int, error) {
 		return 0, fmt.Errorf("%w: no terminal: %w", ErrExec, err)
 	}
 	streams := newPipes(session)
+	defer streams.seal()
 	session.Stdout = streams.output(terminal.Out)
 	startInput, err := streams.input(terminal.In)
 	if err != nil {

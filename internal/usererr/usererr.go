@@ -8,6 +8,7 @@ package usererr
 import (
 	"errors"
 	"fmt"
+	"io"
 )
 
 // Exit codes of mbl-cli. The other programs use OK, Usage and their own.
@@ -56,6 +57,15 @@ func (e *Error) Because(err error) *Error {
 func (e *Error) Error() string { return e.Message }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Tell writes the failure for a person to read: a line that begins with the
+// program's name, and one with the hint if there is one.
+func (e *Error) Tell(to io.Writer, program string) {
+	fmt.Fprintf(to, "%s: %s\n", program, e.Message)
+	if e.Hint != "" {
+		fmt.Fprintf(to, "hint: %s\n", e.Hint)
+	}
+}
 
 // ExitCode is the exit code for err: an Error's own, ExitOK for nil,
 // ExitFailure for everything else.

@@ -6,7 +6,9 @@
 "use strict";
 
 const assert = require("assert");
-const { AccountManagementApi, CertificatesApi, ConnectApi, DeviceDirectoryApi, SDK } = require("mbed-cloud-sdk");
+const { execFileSync } = require("child_process");
+const http = require("http");
+const { AccountManagementApi, BootstrapApi, CertificatesApi, ConnectApi, DeviceDirectoryApi, SDK } = require("mbed-cloud-sdk");
 
 const host = process.env.MBED_CLOUD_SDK_HOST;
 const apiKey = process.env.MBED_CLOUD_SDK_API_KEY;
@@ -34,9 +36,44 @@ async function refused(status, promise) {
   return error;
 }
 
+// A request of our own, where the SDK offers none beside a webhook.
+async function raw(key, method, path, body) {
+  const answer = await fetch(host + path, { method, body, headers: { Authorization: "Bearer " + key, "Content-Type": "text/plain" } });
+  assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+  return answer.text();
+}
+
+// collector waits for what callbacks bring.
+function collector() {
+  const got = [];
+  let wake = () => {};
+  return {
+    put: (value) => {
+      got.push(value);
+      wake();
+    },
+    brings: async (wanted) => {
+      const limit = Date.now() + 30000;
+      while (!got.includes(wanted)) {
+        assert.ok(Date.now() < limit, `${wanted} did not come, only ${got}`);
+        await new Promise((again) => {
+          wake = again;
+          setTimeout(again, 1000);
+        });
+      }
+    },
+  };
+}
+
 // The SDK turns 404 into nothing at all.
 async function absent(promise) {
   assert.ok(!(await promise), "is there");
+}
+
+// Makes a certificate authority with OpenSSL; its PEM text.
+function authority(name) {
+  const command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -sha256 -keyout /dev/null -subj";
+  return execFileSync("openssl", [...command.split(" "), `/O=Acme/CN=${name}`], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 }
 
 const checks = {
@@ -85,6 +122,40 @@ const checks = {
     await absent(certificates.getCertificate(made.id));
   },
 
+  "uploaded certificate lives its whole life": async () => {
+    const certificateData = authority("JavaScript");
+    const made = await certificates.addCertificate({ name: "uploaded", type: "bootstrap", certificateData });
+    assert.strictEqual(made.status, "ACTIVE");
+    assert.strictEqual(made.certificateData, certificateData);
+    const listed = await certificates.listCertificates();
+    assert.ok(listed.data.some((one) => one.id === made.id), "is not listed");
+    const renamed = await certificates.updateCertificate({ id: made.id, name: "renamed", type: "bootstrap", status: "INACTIVE", certificateData });
+    assert.strictEqual(renamed.status, "INACTIVE");
+    await certificates.deleteCertificate(made.id);
+    await absent(certificates.getCertificate(made.id));
+  },
+
+  "pre-shared keys live their whole life": async () => {
+    const bootstrap = new BootstrapApi({ host, apiKey });
+    const names = [0, 1, 2].map((number) => `javascript-dev-${number}`);
+    for (const endpointName of names) {
+      await bootstrap.addPsk({ endpointName, secretHex: "4a".repeat(16) });
+    }
+    const seen = [];
+    let after;
+    for (;;) {
+      const page = await bootstrap.listPsks({ limit: 2, after });
+      seen.push(...page.data.map((key) => key.endpointName));
+      if (!page.hasMore) break;
+      after = page.continuationMarker;
+    }
+    assert.deepStrictEqual(seen.filter((name) => names.includes(name)), names);
+    assert.strictEqual((await bootstrap.getPsk(names[0])).endpointName, names[0]);
+    await refused(409, bootstrap.addPsk({ endpointName: names[0], secretHex: "4a".repeat(16) }));
+    for (const name of names) await bootstrap.deletePsk(name);
+    await absent(bootstrap.getPsk(names[0]));
+  },
+
   "devices are listed and read": async () => {
     const device = await directory.getDevice(deviceId);
     assert.strictEqual(device.id, deviceId);
@@ -108,6 +179,61 @@ const checks = {
     assert.ok(events.data.length > 0, "no events");
     const one = await directory.getDeviceEvent(events.data[0].id);
     assert.strictEqual(one.deviceId, deviceId);
+  },
+
+  "entry is made before its device comes": async () => {
+    const made = await directory.addDevice({
+      mechanism: "connector", certificateFingerprint: "javascript:key", certificateIssuerId: nothing, name: "before it comes",
+      customAttributes: { bench: "javascript" },
+    });
+    assert.strictEqual(made.state, "unenrolled");
+    assert.ok(made.createdAt instanceof Date, "createdAt is no Date");
+    await refused(409, directory.addDevice({ certificateFingerprint: "javascript:key", certificateIssuerId: nothing }));
+    const changed = await directory.updateDevice({ id: made.id, name: "renamed", customAttributes: { bench: "node" } });
+    assert.strictEqual(changed.customAttributes.bench, "node");
+    for (const filter of [
+      { customAttributes: { bench: "node" } },
+      { customAttributes: { bench: { $eq: "node" } }, state: { $nin: ["registered", "bootstrapped"] } },
+      { certificateFingerprint: { $eq: "javascript:key" } },
+      { createdAt: { $gte: new Date("2019-01-01T00:00:00Z") }, id: { $ne: deviceId }, name: { $eq: "renamed" } },
+    ]) {
+      const found = await directory.listDevices({ filter });
+      assert.deepStrictEqual(found.data.map((one) => one.id), [made.id], JSON.stringify(filter));
+    }
+    await directory.deleteDevice(made.id);
+    await absent(directory.getDevice(made.id));
+  },
+
+  "query lives its whole life": async () => {
+    const saved = await directory.addQuery({ name: "interop query", filter: { state: { $eq: "registered" }, customAttributes: { room: { $eq: "1" } } } });
+    const read = await directory.getQuery(saved.id);
+    assert.strictEqual(read.name, "interop query");
+    assert.deepStrictEqual(read.filter, saved.filter);
+    const changed = await directory.updateQuery({ id: saved.id, name: "renamed", filter: { state: { $ne: "deregistered" } } });
+    assert.strictEqual(changed.name, "renamed");
+    const listed = await directory.listQueries({ filter: { name: { $eq: "renamed" } } });
+    assert.deepStrictEqual(listed.data.map((one) => one.id), [saved.id]);
+    await directory.deleteQuery(saved.id);
+    await absent(directory.getQuery(saved.id));
+  },
+
+  "users and groups are listed and read": async () => {
+    const users = (await account.listUsers()).data;
+    assert.strictEqual(users.length, 1);
+    assert.strictEqual((await account.getUser(users[0].id)).status, "ACTIVE");
+    const groups = (await account.listGroups()).data;
+    assert.deepStrictEqual(groups.map((group) => group.name).sort(), ["Administrators", "Developers"]);
+    const administrators = groups.find((group) => group.name === "Administrators");
+    assert.strictEqual((await account.getGroup(administrators.id)).userCount, 1);
+    const members = await account.listGroupUsers(administrators.id);
+    assert.deepStrictEqual(members.data.map((one) => one.id), [users[0].id]);
+    const keys = await account.listGroupApiKeys(administrators.id);
+    assert.ok(keys.data.some((key) => apiKey.startsWith(key.key)), "the key in use is in no group");
+  },
+
+  "account is changed": async () => {
+    const changed = await account.updateAccount({ city: "Node Town" });
+    assert.strictEqual(changed.city, "Node Town");
   },
 
   "pages follow each other without gap or repeat": async () => {
@@ -147,6 +273,79 @@ const checks = {
     }
   },
 
+  // Those before poll on, so each of the next has a key, and so a channel, of its own.
+  "what the device reports reaches a callback": async () => {
+    const own = await account.addApiKey({ name: "interop subscriber" });
+    const connect = new ConnectApi({ host, apiKey: own.key });
+    const told = collector();
+    await connect.startNotifications();
+    try {
+      await connect.addResourceSubscription(deviceId, "/1/0/1", (error, value) => told.put(String(value)));
+      assert.ok(await connect.getResourceSubscription(deviceId, "/1/0/1"));
+      assert.strictEqual(await connect.listDeviceSubscriptions(deviceId), "/1/0/1");
+      const before = String(await connect.getResourceValue(deviceId, "/1/0/1", 20000));
+      await connect.setResourceValue(deviceId, "/1/0/1", "5100", 20000);
+      await told.brings("5100");
+      await connect.setResourceValue(deviceId, "/1/0/1", before, 20000);
+      await told.brings(before);
+      await connect.deleteResourceSubscription(deviceId, "/1/0/1");
+      assert.ok(!(await connect.getResourceSubscription(deviceId, "/1/0/1")));
+    } finally {
+      await connect.stopNotifications();
+      await account.deleteApiKey(own.id);
+    }
+  },
+
+  "presubscriptions are set, listed and deleted": async () => {
+    const connect = new ConnectApi({ host, apiKey });
+    await connect.updatePresubscriptions([{ deviceId, resourcePaths: ["/1/0/1"] }, { deviceType: "default" }]);
+    const rules = await connect.listPresubscriptions();
+    assert.strictEqual(rules.length, 2);
+    assert.strictEqual(rules[0].deviceId, deviceId);
+    assert.deepStrictEqual(rules[0].resourcePaths, ["/1/0/1"]);
+    assert.strictEqual(rules[1].deviceType, "default");
+    await connect.deletePresubscriptions();
+    assert.deepStrictEqual(await connect.listPresubscriptions(), []);
+  },
+
+  "webhook brings answers and notifications": async () => {
+    const own = await account.addApiKey({ name: "interop webhook" });
+    const connect = new ConnectApi({ host, apiKey: own.key, deliveryMethod: "SERVER_INITIATED" });
+    const told = collector();
+    let from;
+    const server = http.createServer((request, response) => {
+      let body = "";
+      request.on("data", (part) => (body += part));
+      request.on("end", () => {
+        from = request.headers["x-from"];
+        connect.notify(JSON.parse(body));
+        response.writeHead(204).end();
+      });
+    });
+    await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+    const url = `http://127.0.0.1:${server.address().port}/hook`;
+    try {
+      await connect.updateWebhook(url, { "x-from": "interop" });
+      const webhook = await connect.getWebhook();
+      assert.strictEqual(webhook.url, url);
+      assert.strictEqual(webhook.headers["x-from"], "interop");
+      connect.on("notification", (event) => told.put(event.path + " " + event.payload));
+      const ask = (method, path, body) => raw(own.key, method, path, body);
+      await ask("PUT", `/v2/subscriptions/${deviceId}/1/0/1`);
+      await ask("PUT", `/v2/endpoints/${deviceId}/1/0/1`, "5200");
+      await told.brings("/1/0/1 5200");
+      await ask("PUT", `/v2/endpoints/${deviceId}/1/0/1`, "3600");
+      await told.brings("/1/0/1 3600");
+      await ask("DELETE", `/v2/subscriptions/${deviceId}`);
+      assert.strictEqual(from, "interop");
+    } finally {
+      await connect.deleteWebhook();
+      server.close();
+    }
+    await absent(connect.getWebhook());
+    await account.deleteApiKey(own.id);
+  },
+
   // --- the newer interface ("foundation")
 
   "foundation reads account, key and server credentials": async () => {
@@ -174,6 +373,35 @@ const checks = {
     await absent(repository.read(made.id));
   },
 
+  "foundation group lives its whole life": async () => {
+    const repository = foundation.deviceGroupRepository();
+    const group = await repository.create({ name: "foundation group", customAttributes: { a: "b" } });
+    await repository.addDevice({ deviceId }, group.id);
+    const devices = await repository.devices(group.id, { filter: { state: { eq: "registered" } } }).all();
+    assert.deepStrictEqual(devices.map((one) => one.id), [deviceId]);
+    assert.strictEqual((await repository.read(group.id)).devicesCount, 1);
+    const full = await repository.list({ filter: { devicesCount: { gte: 1 }, name: { eq: "foundation group" } } }).all();
+    assert.deepStrictEqual(full.map((one) => one.id), [group.id]);
+    assert.strictEqual((await repository.update({ description: "changed" }, group.id)).description, "changed");
+    await repository.removeDevice({ deviceId }, group.id);
+    assert.strictEqual((await repository.read(group.id)).devicesCount, 0);
+    await repository.delete(group.id);
+    await absent(repository.read(group.id));
+  },
+
+  "foundation reads groups, users and keys": async () => {
+    const groups = await foundation.policyGroupRepository().list().all();
+    const administrators = groups.find((group) => group.name === "Administrators");
+    const keys = await foundation.policyGroupRepository().apiKeys(administrators.id).all();
+    const users = await foundation.policyGroupRepository().users(administrators.id).all();
+    assert.ok(keys.length > 0 && users.length === 1, "the group has no keys or users");
+    const mine = await foundation.apiKeyRepository().me();
+    const ofKey = await foundation.apiKeyRepository().policyGroups(mine.id).all();
+    const ofUser = await foundation.userRepository().policyGroups(users[0].id).all();
+    assert.deepStrictEqual([ofKey[0].id, ofUser[0].id], [administrators.id, administrators.id]);
+    await refused(403, foundation.policyGroupRepository().create({ name: "third" }));
+  },
+
   "foundation reads the device and its events": async () => {
     const device = await foundation.deviceRepository().read(deviceId);
     assert.strictEqual(device.state, "registered");
@@ -191,8 +419,8 @@ async function main() {
       console.log(`ok ${name}`);
     } catch (error) {
       process.exitCode = 1;
-      console.log(`not ok ${name}: ${String(error.message).split("\n")[0]}`);
-      console.error(error.stack);
+      console.log(`not ok ${name}: ${String(error.message || error).split("\n")[0]}`);
+      console.error(error.stack || error);
     }
   }
 }

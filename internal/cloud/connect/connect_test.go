@@ -22,41 +22,76 @@ var (
 	friend = cloud.Principal{AccountID: "account", KeyID: "friend's"}
 )
 
+// departed is the stage's device.
+var departed = cloud.Identity{AccountID: "account", DeviceID: "device", EndpointName: "name"}
+
 // stage is a Service with one registered device, in fake time.
 type stage struct {
 	t *testing.T
 	*connect.Service
 
-	mu     sync.Mutex
-	answer func(*coap.Request) (*coap.Response, error)
-	asked  []string
-	record *cloud.RegistrationRecord
+	memory  *memory
+	mu      sync.Mutex
+	answer  func(*coap.Request) (*coap.Response, error)
+	asked   []string
+	session uint64
+	sent    []string // to callbacks
+	refuse  error    // what callbacks answer
+	restart func()
+	pause   func() // of a restart; may be nil
+	record  *cloud.RegistrationRecord
 }
 
 // play runs a test in fake time.
 func play(t *testing.T, limits connect.Limits, test func(s *stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{t: t, record: &cloud.RegistrationRecord{Registration: cloud.Registration{
+		s := &stage{t: t, memory: &memory{}, session: 1, record: &cloud.RegistrationRecord{Registration: cloud.Registration{
 			AccountID: "account", DeviceID: "device", EndpointName: "name", Links: []cloud.Link{{Path: "/3/0/0"}, {Path: "/5/0"}},
 		}}}
 		s.say(func(*coap.Request) (*coap.Response, error) {
 			return &coap.Response{Code: coap.Content, Payload: []byte("value")}, nil
 		})
-		s.Service = connect.New(connect.Config{
-			Directory: s, Devices: s, Limits: limits, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		})
-		ctx, stop := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() {
-			if err := s.Run(ctx); err != nil {
-				t.Error(err)
+		s.memory.record = s.record
+		stop := s.start(limits)
+		defer func() { stop() }()
+		s.restart = func() {
+			stop()
+			if s.pause != nil {
+				s.pause()
 			}
-		})
+			stop = s.start(limits)
+		}
 		test(s)
-		stop()
-		running.Wait()
 	})
+}
+
+func (s *stage) newService(limits connect.Limits) *connect.Service {
+	return connect.New(connect.Config{
+		Directory: s, Devices: s, Memory: s.memory, Callbacks: s, Limits: limits, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+// start starts the Service as the service's start does.
+func (s *stage) start(limits connect.Limits) (stop func()) {
+	s.Service = s.newService(limits)
+	if err := s.Load(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := s.Run(ctx); err != nil {
+			s.t.Error(err)
+		}
+	})
+	return func() {
+		cancel()
+		running.Wait()
+		if err := s.Save(context.WithoutCancel(ctx)); err != nil {
+			s.t.Error(err)
+		}
+	}
 }
 
 func (s *stage) Device(_ context.Context, _ cloud.Principal, id string) (*cloud.Device, error) {
@@ -70,9 +105,19 @@ func (s *stage) Registration(context.Context, cloud.Principal, string) (*cloud.R
 	return s.record, nil
 }
 
+func (s *stage) Session(string) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.session
+}
+
 func (s *stage) Do(ctx context.Context, _ string, request *coap.Request) (*coap.Response, error) {
 	s.mu.Lock()
-	s.asked = append(s.asked, request.Code.String()+" /"+strings.Join(request.Path, "/"))
+	asked := request.Code.String() + " /" + strings.Join(request.Path, "/")
+	if request.Observe != nil {
+		asked += fmt.Sprintf(" observe %d", *request.Observe)
+	}
+	s.asked = append(s.asked, asked)
 	answer := s.answer
 	s.mu.Unlock()
 	response, err := answer(request)
@@ -195,7 +240,7 @@ func TestARequestIsTriedAgainWhenTheDeviceIsHeardOf(t *testing.T) {
 	play(t, connect.DefaultLimits(), func(s *stage) {
 		s.say(absent)
 		again := read("again")
-		again.Retries = 1
+		again.Retries = new(1)
 		s.send(again)
 		synctest.Wait()
 		s.say(func(*coap.Request) (*coap.Response, error) { return &coap.Response{Code: coap.Content}, nil })
@@ -211,12 +256,9 @@ func TestRetriesEnd(t *testing.T) {
 	play(t, connect.DefaultLimits(), func(s *stage) {
 		s.say(absent)
 		again := read("again")
-		again.Retries = 2
+		again.Retries = new(2)
 		s.send(again)
-		time.Sleep(9 * time.Minute)
-		if s.times() != 3 {
-			time.Sleep(2 * time.Hour)
-		}
+		time.Sleep(90 * time.Minute)
 		if s.times() != 3 {
 			t.Errorf("asked %d times", s.times())
 		}
@@ -227,7 +269,7 @@ func TestARequestExpires(t *testing.T) {
 	play(t, connect.DefaultLimits(), func(s *stage) {
 		s.say(absent)
 		short := read("short")
-		short.Retries, short.Expiry = 10, time.Minute
+		short.Retries, short.Expiry = new(10), new(time.Minute)
 		s.send(short)
 		time.Sleep(time.Minute)
 		s.wants(s.answers(me), "short 429 REQUEST_EXPIRED")
@@ -246,20 +288,79 @@ func TestASleepingDeviceIsAskedWhenItWakes(t *testing.T) {
 	})
 }
 
-func TestWhatWaitsForADeviceThatLeavesIsAnswered(t *testing.T) {
+func TestASleepingDeviceThatWakesAndDoesNotAnswerIsGivenUp(t *testing.T) {
 	play(t, connect.DefaultLimits(), func(s *stage) {
-		s.say(func(*coap.Request) (*coap.Response, error) {
-			time.Sleep(time.Second)
-			return nil, coap.ErrClosed
+		s.record.Binding = "UQ"
+		s.say(func(*coap.Request) (*coap.Response, error) { return nil, coap.ErrTimeout })
+		s.send(read("later"))
+		for wake, wanted := range [][]string{nil, nil, {"later 504 TIMEOUT"}} {
+			if s.times() != wake {
+				t.Errorf("asked %d times after waking %d times", s.times(), wake)
+			}
+			s.RegistrationUpdated(s.record)
+			s.wants(s.answers(me), wanted...)
+			time.Sleep(5 * time.Minute)
+		}
+		silent := read("silent")
+		silent.Silent = true
+		if err := s.Send(s.t.Context(), me, silent); !errors.Is(err, connect.ErrSleeps) {
+			t.Errorf("without an answer: %v", err)
+		}
+	})
+}
+
+func TestHowLongARequestWaitsUnlessItSays(t *testing.T) {
+	for binding, limit := range map[string]time.Duration{"U": 2 * time.Hour, "UQ": 3 * 24 * time.Hour} {
+		play(t, connect.DefaultLimits(), func(s *stage) {
+			s.record.Binding = binding
+			s.say(absent)
+			must(t, s.SetCallback(s.t.Context(), me, here)) // which does not end while it waits
+			long := read("long")
+			long.Retries = new(10)
+			s.send(long)
+			s.delivered()
+			if time.Sleep(limit - time.Minute); len(s.delivered()) > 0 {
+				t.Errorf("%s: ended early", binding)
+			}
+			time.Sleep(2 * time.Minute)
+			if told := s.delivered(); len(told) != 1 || !strings.Contains(told[0], "REQUEST_EXPIRED") {
+				t.Errorf("%s: told %q", binding, told)
+			}
 		})
-		s.send(read("first"))
-		s.send(read("second"))
-		synctest.Wait()
-		s.RegistrationEnded("account", "device", false)
-		s.wants(s.answers(me), "second 429 DEVICE_REMOVED_REGISTRATION", "first 503 NOT_CONNECTED")
-		s.say(func(*coap.Request) (*coap.Response, error) { return &coap.Response{Code: coap.Content}, nil })
-		s.send(read("third"))
-		s.wants(s.answers(me), "third 200 ")
+	}
+}
+
+func TestWhatWaitsForADeviceThatLeavesIsAnswered(t *testing.T) {
+	for why, word := range map[cloud.Ending]string{
+		cloud.Deregistered: "DEVICE_REMOVED_REGISTRATION", cloud.Expired: "DEVICE_REMOVED_REGISTRATION", cloud.Suspended: "DEVICE_BLOCKED",
+	} {
+		play(t, connect.DefaultLimits(), func(s *stage) {
+			s.say(func(*coap.Request) (*coap.Response, error) {
+				time.Sleep(time.Second)
+				return nil, coap.ErrClosed
+			})
+			s.send(read("first"))
+			s.send(read("second"))
+			synctest.Wait()
+			s.RegistrationEnded(departed, why)
+			s.wants(s.answers(me), "second 429 "+word, "first 503 NOT_CONNECTED")
+			s.say(func(*coap.Request) (*coap.Response, error) { return &coap.Response{Code: coap.Content}, nil })
+			s.send(read("third"))
+			s.wants(s.answers(me), "third 200 ")
+		})
+	}
+}
+
+func TestAnAnswerThatIsTooLargeIsNotAskedForAgain(t *testing.T) {
+	play(t, connect.DefaultLimits(), func(s *stage) {
+		s.say(func(*coap.Request) (*coap.Response, error) { return nil, fmt.Errorf("wrapped: %w", coap.ErrTooLarge) })
+		request := read("large")
+		request.Retries = new(3)
+		s.send(request)
+		s.wants(s.answers(me), "large 502 RESPONSE_TOO_LARGE")
+		if s.times() != 1 {
+			t.Errorf("asked %d times", s.times())
+		}
 	})
 }
 
@@ -338,12 +439,82 @@ func TestAFullChannelIsEmptiedAndSaysSo(t *testing.T) {
 func TestAForgottenChannelExpires(t *testing.T) {
 	play(t, connect.DefaultLimits(), func(s *stage) {
 		s.answers(me)
-		if time.Sleep(9 * time.Minute); !s.ChannelOpen(me) {
+		if time.Sleep(9 * time.Minute); s.ChannelKind(me) != connect.LongPoll {
 			t.Error("gone after 9 minutes")
 		}
-		if time.Sleep(3 * time.Minute); s.ChannelOpen(me) {
+		if time.Sleep(3 * time.Minute); s.ChannelKind(me) == connect.LongPoll {
 			t.Error("there after 12 minutes")
 		}
+	})
+}
+
+func TestOfAllChannelsTheFullestIsEmptied(t *testing.T) {
+	limits := connect.DefaultLimits()
+	limits.AllChannels = 10 * len(deregistered)
+	play(t, limits, func(s *stage) {
+		s.answers(friend)
+		for range 6 {
+			s.leave()
+		}
+		s.answers(me)
+		for range 2 {
+			s.leave() // to both
+		}
+		s.leave() // there is no room for it
+		if m, err := s.Poll(s.t.Context(), me); err != nil || m == nil || len(m.DeRegistrations) != 3 {
+			t.Errorf("the emptier one has %+v, %v", m, err)
+		}
+		if _, err := s.Poll(s.t.Context(), friend); !errors.Is(err, connect.ErrOverflow) {
+			t.Errorf("the fuller one: %v", err)
+		}
+		for range 4 { // what was taken out makes room
+			s.leave()
+		}
+		if m, err := s.Poll(s.t.Context(), me); err != nil || m == nil || len(m.DeRegistrations) != 4 {
+			t.Errorf("afterwards it has %+v, %v", m, err)
+		}
+	})
+}
+
+func TestAKeyThatIsVoidAsksDevicesOfNothingMore(t *testing.T) {
+	for name, change := range map[string]cloud.KeyChange{"reset": cloud.KeyReset, "disabled": cloud.KeyDisabled, "deleted": cloud.KeyDeleted} {
+		play(t, connect.DefaultLimits(), func(s *stage) {
+			s.record.Binding = "UQ"
+			s.send(read("mine"))
+			if err := s.Send(s.t.Context(), friend, read("theirs")); err != nil {
+				t.Fatal(err)
+			}
+			s.KeyChanged(me.KeyID, change)
+			s.RegistrationUpdated(s.record)
+			s.wants(s.answers(friend), "theirs 200 value")
+			if s.times() != 1 {
+				t.Errorf("%s: the device was asked %d times", name, s.times())
+			}
+			if change == cloud.KeyReset {
+				s.wants(s.answers(me), "mine 429 REQUEST_EXPIRED")
+			}
+		})
+	}
+}
+
+func TestAMessageThatCameBackGrewBeyondItsBound(t *testing.T) {
+	play(t, connect.DefaultLimits(), func(s *stage) {
+		s.answers(me)
+		for range 1500 {
+			s.leave()
+		}
+		poll := func(wanted int) *connect.Message {
+			m, err := s.Poll(s.t.Context(), me)
+			if err != nil || m == nil || len(m.DeRegistrations) != wanted {
+				t.Fatalf("polled %v, %v; want %d events", m, err, wanted)
+			}
+			return m
+		}
+		for range 3 {
+			s.Return(me, poll(1000))
+		}
+		poll(1000)
+		poll(500)
 	})
 }
 
@@ -355,8 +526,8 @@ func TestEveryChannelOfTheAccountHearsOfRegistrations(t *testing.T) {
 		}
 		s.Registered(s.record)
 		s.RegistrationUpdated(s.record)
-		s.RegistrationEnded("account", "device", false)
-		s.RegistrationEnded("account", "device", true)
+		s.RegistrationEnded(departed, cloud.Deregistered)
+		s.RegistrationEnded(departed, cloud.Expired)
 		for _, who := range []cloud.Principal{me, friend} {
 			m, err := s.Poll(s.t.Context(), who)
 			if err != nil {
@@ -368,6 +539,28 @@ func TestEveryChannelOfTheAccountHearsOfRegistrations(t *testing.T) {
 		}
 		if m, err := s.Poll(s.t.Context(), stranger); m != nil || err != nil {
 			t.Errorf("a stranger got %v, %v", m, err)
+		}
+	})
+}
+
+// One message has registrations before departures, whichever came first.
+func TestADeviceThatLeftAndIsBackIsToldOfInTwoMessages(t *testing.T) {
+	play(t, connect.DefaultLimits(), func(s *stage) {
+		s.answers(me)
+		for _, why := range []cloud.Ending{cloud.Deregistered, cloud.Expired} {
+			s.Registered(s.record)
+			s.RegistrationEnded(departed, why)
+			s.Registered(s.record)
+			s.RegistrationUpdated(s.record)
+			for i, left := range []int{1, 0} {
+				m, err := s.Poll(s.t.Context(), me)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(m.Registrations) != 1 || len(m.DeRegistrations)+len(m.RegistrationsExpired) != left || len(m.RegUpdates) != 1-left {
+					t.Errorf("message %d is %+v", i, m)
+				}
+			}
 		}
 	})
 }

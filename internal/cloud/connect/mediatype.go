@@ -6,8 +6,7 @@ import (
 )
 
 // mediaTypes are the formats devices use (CoAP Content-Formats registry, RFC
-// 7252 section 12.3; OMA LwM2M 1.0 section 6.4). 99 is what clients from
-// before LwM2M 1.0 call TLV.
+// 7252 section 12.3; OMA LwM2M 1.0 section 6.4).
 func mediaTypes() map[string]uint16 {
 	return map[string]uint16{
 		"text/plain":                     0,
@@ -24,7 +23,18 @@ func mediaTypes() map[string]uint16 {
 	}
 }
 
+// oldTLV is what clients from before LwM2M 1.0 call TLV.
 const oldTLV = 99
+
+// olderMediaTypes are names that callers may use and that are never answered:
+// those of the same formats before LwM2M 1.0.
+func olderMediaTypes() map[string]uint16 {
+	return map[string]uint16{
+		"application/vnd.oma.lwm2m+text": 0,
+		"application/vnd.oma.lwm2m+opaq": 42,
+		"application/nanoservice-tlv":    oldTLV,
+	}
+}
 
 // mediaType is a format's name; one without a name is a number.
 func mediaType(format uint16) string {
@@ -48,6 +58,9 @@ func contentFormat(name string) (*uint16, error) {
 		return nil, nil
 	}
 	format, known := mediaTypes()[name]
+	if !known {
+		format, known = olderMediaTypes()[name]
+	}
 	if !known {
 		number, err := strconv.ParseUint(name, 10, 16)
 		if err != nil {

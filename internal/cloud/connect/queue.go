@@ -13,10 +13,18 @@ import (
 type job struct {
 	id, key, path string
 	request       *coap.Request
+	since         time.Time // in the queue
 	expires       time.Time
-	retries       int  // left
-	patient       bool // the device sleeps; it is asked whenever it is heard of
+	retries       int // left
+	retried       int
+	patient       bool // the device sleeps; it is asked when it is heard of
 	silent        bool
+	begun         bool // the device may have got it
+
+	own        bool                          // the service's own; it counts for no limit, and nobody is told
+	understand func(*coap.Response) *Message // what to tell of an answer; nil: what it says
+	failed     func()                        // there is no answer; may be nil
+	done       chan struct{}                 // closed when the device has done as it was asked; may be nil
 }
 
 // queue are the jobs of one device, the first of them at work. It exists
@@ -25,54 +33,96 @@ type queue struct {
 	device string
 	jobs   []*job
 	asking bool          // the first job's request is on its way
+	owned  int           // jobs of the service itself
 	wake   chan struct{} // holds one element when the device was heard of
 }
 
-// failure is why a request got no answer, as clients are told.
-type failure struct {
-	status int
-	word   string
+const (
+	settle = time.Second // the answer to the device's registration goes first
+	// awakeTime is how long a sleeping device may be reached after it was
+	// heard of (LwM2M 1.0, section 8.3: MAX_TRANSMIT_WAIT of RFC 7252).
+	awakeTime = 93 * time.Second
+	// ownExpiry bounds how long the service's own requests wait: a device that
+	// comes back is asked anew.
+	ownExpiry = 10 * time.Minute
+)
+
+// enqueueOwn queues a request of the service itself. Without room for it the
+// device is asked at its next update.
+func (s *Service) enqueueOwn(device string, j *job) {
+	j.expires = s.now().Add(ownExpiry)
+	if err := s.enqueue(device, j); err != nil && j.failed != nil {
+		j.failed()
+	}
 }
 
-const settle = time.Second // the answer to the device's registration goes first
-
-func (s *Service) enqueue(ctx context.Context, device string, j *job) error {
+func (s *Service) enqueue(device string, j *job) error {
+	j.since = s.now()
 	s.mu.Lock()
 	q := s.queues[device]
 	size := len(j.request.Payload)
-	if (q != nil && len(q.jobs) >= s.limits.QueuedRequests) || s.queuedBytes+size > s.limits.QueuedBytes {
+	if !j.own && (q != nil && len(q.jobs)-q.owned >= s.limits.QueuedRequests || s.queuedBytes+size > s.limits.QueuedBytes) {
 		s.mu.Unlock()
 		return ErrQueueFull
 	}
 	s.queuedBytes += size
 	if q != nil {
-		q.jobs = append(q.jobs, j)
+		q.add(j)
 		s.mu.Unlock()
 		return nil
 	}
-	q = &queue{device: device, jobs: []*job{j}, wake: make(chan struct{}, 1)}
+	q = &queue{device: device, wake: make(chan struct{}, 1)}
+	q.add(j)
 	s.queues[device] = q
 	s.mu.Unlock()
-	select {
-	case s.starts <- q:
-	case <-s.stopping:
+	if !s.begin(func(ctx context.Context) { s.workOff(ctx, q) }) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.queues, device)
+		s.queuedBytes -= size
 		return context.Canceled
 	}
 	return nil
 }
 
+func (q *queue) add(j *job) {
+	q.jobs = append(q.jobs, j)
+	if j.own {
+		q.owned++
+	}
+}
+
 // workOff sends a queue's requests, one at a time in their order.
 func (s *Service) workOff(ctx context.Context, q *queue) {
-	for j := s.first(q); j != nil; j = s.first(q) {
-		pause, message := s.try(ctx, q, j)
-		if message != nil {
-			s.finish(q, j, message)
-			continue
-		}
-		if ctx.Err() != nil {
-			return
+	for j := s.first(q); j != nil && ctx.Err() == nil; j = s.first(q) {
+		pause := s.tooEarly(q.device, j)
+		if pause == 0 {
+			again, over, message := s.try(ctx, q, j)
+			if over {
+				s.finish(q, j, message)
+				continue
+			}
+			pause = again
 		}
 		s.rest(ctx, q, min(pause, j.expires.Sub(s.now())))
+	}
+}
+
+// tooEarly is how long a job has to wait: until the device has the answer to
+// its registration, and, if it sleeps, until it is heard of. 0: it is time.
+func (s *Service) tooEarly(device string, j *job) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, seen := s.now(), s.seen[device]
+	switch {
+	case now.After(j.expires):
+		return 0
+	case now.Before(seen.quietUntil) && (j.own || j.since.Before(seen.quietUntil.Add(-settle))): // it waited for the registration
+		return seen.quietUntil.Sub(now)
+	case j.patient && now.Sub(seen.at) > awakeTime:
+		return j.expires.Sub(now)
+	default:
+		return 0
 	}
 }
 
@@ -84,62 +134,77 @@ func (s *Service) first(q *queue) *job {
 		delete(s.queues, q.device)
 		return nil
 	}
-	q.asking = true
 	return q.jobs[0]
 }
 
-// try asks once: it returns what to tell the caller, or how long to wait
-// before trying again.
-func (s *Service) try(ctx context.Context, q *queue, j *job) (pause time.Duration, told *Message) {
+// try asks once. It is over with what to tell the caller, if anything, or it
+// says how long to wait before trying again.
+func (s *Service) try(ctx context.Context, q *queue, j *job) (pause time.Duration, over bool, told *Message) {
 	left := j.expires.Sub(s.now())
 	if left <= 0 {
-		return 0, failed(j.id, failure{429, "REQUEST_EXPIRED"})
+		return 0, true, s.fail(j, failure{429, "REQUEST_EXPIRED"})
 	}
 	asked, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
+	s.mu.Lock()
+	q.asking, j.begun = true, true
+	s.mu.Unlock()
 	response, err := s.devices.Do(asked, q.device, j.request)
 	s.mu.Lock()
 	q.asking = false
 	s.mu.Unlock()
 	switch {
+	case err == nil && j.understand != nil:
+		return 0, true, j.understand(response)
 	case err == nil:
-		return 0, s.understand(q.device, j, response)
+		return 0, true, s.understand(q.device, j, response)
 	case ctx.Err() != nil:
-		return 0, nil
+		return 0, false, nil
 	case asked.Err() != nil:
-		return 0, failed(j.id, failure{429, "REQUEST_EXPIRED"})
-	case j.patient:
-		return left, nil
-	case j.retries > 0:
-		j.retries--
-		return retryPause(j.retries), nil
+		return 0, true, s.fail(j, failure{429, "REQUEST_EXPIRED"})
+	case errors.Is(err, coap.ErrTooLarge): // it will be, whenever it is asked
+		return 0, true, s.fail(j, failureOf(err))
+	case j.patient && (errors.Is(err, cloud.ErrNotConnected) || j.mayRetry()):
+		s.asleep(q.device)
+		return left, false, nil
+	case !j.patient && j.mayRetry():
+		return retryPause(j.retried), false, nil
 	default:
 		s.log.Debug("a device does not answer", "device", q.device, "error", err)
-		return 0, failed(j.id, failureOf(err))
+		return 0, true, s.fail(j, failureOf(err))
 	}
 }
 
-// retryPause grows as fewer retries are left, up to an hour or so.
-func retryPause(left int) time.Duration {
-	return 2 * time.Minute << min(maxRetries-1-left, 5)
-}
-
-func failureOf(err error) failure {
-	switch {
-	case errors.Is(err, cloud.ErrNotConnected), errors.Is(err, coap.ErrClosed):
-		return failure{503, "NOT_CONNECTED"}
-	case errors.Is(err, coap.ErrTimeout):
-		return failure{504, "TIMEOUT"}
-	default:
-		return failure{502, "BAD_GATEWAY"}
+// mayRetry takes one of a job's retries, if any are left. A device that was not
+// there has cost none.
+func (j *job) mayRetry() bool {
+	if j.retries == 0 {
+		return false
 	}
+	j.retries--
+	j.retried++
+	return true
 }
 
-// understand turns a device's answer into what the caller is told. CoAP's
-// codes are HTTP's with a dot (RFC 7252, section 5.9), but for a success.
+// fail ends a job without an answer.
+func (s *Service) fail(j *job, why failure) *Message {
+	if j.failed != nil {
+		j.failed()
+	}
+	return failed(j.id, why)
+}
+
+// retryPause grows with the number of retries, up to an hour or so: a device that
+// comes back is tried at once.
+func retryPause(retried int) time.Duration {
+	return 2 * time.Minute << min(retried-1, 5)
+}
+
+// understand turns a device's answer into what the caller is told. A success is
+// 200 or 201, whatever its code.
 func (s *Service) understand(device string, j *job, response *coap.Response) *Message {
 	if !response.Code.IsSuccess() {
-		return failed(j.id, failure{int(response.Code.Class())*100 + int(response.Code.Detail()), codeWord(response.Code)})
+		return failed(j.id, failureOfCode(response.Code))
 	}
 	value := newValue(response)
 	if j.request.Code != coap.GET {
@@ -154,32 +219,25 @@ func (s *Service) understand(device string, j *job, response *coap.Response) *Me
 	return answered(j.id, status, value)
 }
 
-func codeWord(code coap.Code) string {
-	words := map[coap.Code]string{
-		coap.BadRequest: "BAD_REQUEST", coap.Unauthorized: "UNAUTHORIZED", coap.BadOption: "BAD_OPTION",
-		coap.Forbidden: "FORBIDDEN", coap.NotFound: "NOT_FOUND", coap.MethodNotAllowed: "METHOD_NOT_ALLOWED",
-		coap.NotAcceptable: "NOT_ACCEPTABLE", coap.PreconditionFailed: "PRECONDITION_FAILED",
-		coap.RequestEntityTooLarge: "REQUEST_ENTITY_TOO_LARGE", coap.UnsupportedContentFormat: "UNSUPPORTED_CONTENT_FORMAT",
-		coap.InternalServerError: "INTERNAL_SERVER_ERROR", coap.NotImplemented: "NOT_IMPLEMENTED",
-		coap.ServiceUnavailable: "SERVICE_UNAVAILABLE", coap.GatewayTimeout: "GATEWAY_TIMEOUT",
-	}
-	if word, known := words[code]; known {
-		return word
-	}
-	return code.String()
-}
-
 // finish ends a job, unless it was ended meanwhile.
 func (s *Service) finish(q *queue, j *job, told *Message) {
 	s.mu.Lock()
 	ours := len(q.jobs) > 0 && q.jobs[0] == j
 	if ours {
 		q.jobs = q.jobs[1:]
-		s.queuedBytes -= len(j.request.Payload)
+		s.forgetSize(q, j)
 	}
 	s.mu.Unlock()
-	if ours && !j.silent {
+	if ours && !j.silent && !j.own {
 		s.channels.toKey(j.key, told)
+	}
+}
+
+// forgetSize takes a job that has left its queue off the counts. s.mu is held.
+func (s *Service) forgetSize(q *queue, j *job) {
+	s.queuedBytes -= len(j.request.Payload)
+	if j.own {
+		q.owned--
 	}
 }
 
@@ -189,25 +247,37 @@ func (s *Service) rest(ctx context.Context, q *queue, pause time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return
 	case <-ctx.Done():
-		return
 	case <-q.wake:
-	}
-	timer.Reset(settle)
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }
 
-// heard tries again what waits for a device.
-func (s *Service) heard(device string) {
+// seen is when a device was heard of.
+type seen struct {
+	at         time.Time
+	quietUntil time.Time // its registration is being answered
+}
+
+// heard tries again what waits for a device, once it has been answered.
+func (s *Service) heard(device string, registers bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	last := s.seen[device]
+	last.at = s.now()
+	if registers {
+		last.quietUntil = last.at.Add(settle)
+	}
+	s.seen[device] = last
 	if q := s.queues[device]; q != nil {
 		q.knock()
 	}
+}
+
+// asleep notes that a device does not answer although it was heard of.
+func (s *Service) asleep(device string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.seen, device)
 }
 
 func (q *queue) knock() {
@@ -217,27 +287,56 @@ func (q *queue) knock() {
 	}
 }
 
-// clear ends what waits for a device that has left. The request on its way
-// gets its own answer.
-func (s *Service) clear(device string) {
+// clear ends what waits for a device that has left, or was made to.
+func (s *Service) clear(device string, why cloud.Ending) {
 	s.mu.Lock()
 	var ended []*job
 	if q := s.queues[device]; q != nil {
-		kept := 0
-		if q.asking {
-			kept = 1
-		}
-		ended = q.jobs[min(kept, len(q.jobs)):]
-		q.jobs = q.jobs[:len(q.jobs)-len(ended)]
-		q.knock()
+		ended = s.takeOut(q, func(*job) bool { return true })
 	}
-	for _, j := range ended {
-		s.queuedBytes -= len(j.request.Payload)
+	delete(s.seen, device)
+	s.mu.Unlock()
+	reason := failure{429, "DEVICE_REMOVED_REGISTRATION"}
+	if why == cloud.Suspended {
+		reason.word = "DEVICE_BLOCKED"
+	}
+	s.tell(ended, reason)
+}
+
+// cancel ends what a key has asked of devices and they have not got.
+func (s *Service) cancel(keyID string) {
+	s.mu.Lock()
+	var ended []*job
+	for _, q := range s.queues {
+		ended = append(ended, s.takeOut(q, func(j *job) bool { return !j.own && j.key == keyID })...)
 	}
 	s.mu.Unlock()
+	s.tell(ended, failure{429, "REQUEST_EXPIRED"})
+}
+
+// takeOut removes jobs from a queue. The request on its way gets its own
+// answer. s.mu is held.
+func (s *Service) takeOut(q *queue, which func(*job) bool) []*job {
+	var kept, taken []*job
+	for i, j := range q.jobs {
+		if i == 0 && q.asking || !which(j) {
+			kept = append(kept, j)
+			continue
+		}
+		taken = append(taken, j)
+		s.forgetSize(q, j)
+	}
+	q.jobs = kept
+	q.knock()
+	return taken
+}
+
+// tell tells whoever asked that jobs came to nothing.
+func (s *Service) tell(ended []*job, why failure) {
 	for _, j := range ended {
-		if !j.silent {
-			s.channels.toKey(j.key, failed(j.id, failure{429, "DEVICE_REMOVED_REGISTRATION"}))
+		told := s.fail(j, why)
+		if !j.silent && !j.own {
+			s.channels.toKey(j.key, told)
 		}
 	}
 }

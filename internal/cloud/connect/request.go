@@ -12,13 +12,20 @@ import (
 
 // What a request may ask for.
 const (
-	MaxPayload    = 1 << 20 // bytes
-	maxPath       = 255
-	maxRetries    = 10
-	minExpiry     = time.Minute
-	maxExpiry     = 30 * 24 * time.Hour
-	defaultExpiry = 3 * 24 * time.Hour
+	MaxPayload = 1 << 20 // bytes
+	maxPath    = 255
+	maxRetries = 10
+	minExpiry  = time.Minute
+	maxExpiry  = 30 * 24 * time.Hour
+
+	// What is meant by a request that does not say.
+	awakeExpiry    = 2 * time.Hour
+	sleepyExpiry   = 3 * 24 * time.Hour
+	retriesOfAwake = 0
+	retriesOfSleep = 2
 )
+
+var requestID = regexp.MustCompile(`^[\w-]{1,40}$`)
 
 // Request is something to be asked of a device.
 type Request struct {
@@ -30,9 +37,9 @@ type Request struct {
 	Accept      string   // media type; empty: as the device likes
 	ContentType string   // media type of the payload; empty: none said
 	Payload     []byte
-	Retries     int           // how often to try again
-	Expiry      time.Duration // 0: three days
-	Silent      bool          // nobody wants the answer
+	Retries     *int           // how often to try again; nil: not, but twice for a device that sleeps (queue mode)
+	Expiry      *time.Duration // nil: two hours, three days for a device that sleeps
+	Silent      bool           // nobody wants the answer
 }
 
 // Send queues a request for a device; the answer comes through the caller's
@@ -49,9 +56,12 @@ func (s *Service) Send(ctx context.Context, who cloud.Principal, request Request
 	if !has(record.Links, request.Path) {
 		return ErrNoResource
 	}
-	job.patient = queueMode(record.Binding)
+	if request.Silent && queueMode(record.Binding) {
+		return ErrSleeps
+	}
+	job.willWait(request, queueMode(record.Binding), s.now())
 	s.channels.expect(who)
-	return s.enqueue(ctx, request.DeviceID, job)
+	return s.enqueue(request.DeviceID, job)
 }
 
 // NewID makes an id for a request whose caller chose none.
@@ -81,17 +91,17 @@ func (s *Service) Resources(ctx context.Context, who cloud.Principal, deviceID s
 }
 
 func (s *Service) newJob(who cloud.Principal, request Request) (*job, error) {
-	if !regexp.MustCompile(`^[\w-]{1,40}$`).MatchString(request.ID) {
+	if !requestID.MatchString(request.ID) {
 		return nil, ErrAsyncID
 	}
 	method, known := map[string]coap.Code{"GET": coap.GET, "PUT": coap.PUT, "POST": coap.POST, "DELETE": coap.DELETE}[request.Method]
-	if !known || request.Retries < 0 || request.Retries > maxRetries || len(request.Payload) > MaxPayload {
+	if !known || len(request.Payload) > MaxPayload {
 		return nil, ErrRequest
 	}
-	if request.Expiry == 0 {
-		request.Expiry = defaultExpiry
+	if r := request.Retries; r != nil && (*r < 0 || *r > maxRetries) {
+		return nil, ErrRequest
 	}
-	if request.Expiry < minExpiry || request.Expiry > maxExpiry {
+	if e := request.Expiry; e != nil && (*e < minExpiry || *e > maxExpiry) {
 		return nil, ErrRequest
 	}
 	accept, err := contentFormat(request.Accept)
@@ -106,13 +116,28 @@ func (s *Service) newJob(who cloud.Principal, request Request) (*job, error) {
 		format = nil
 	}
 	return &job{
-		id: request.ID, key: who.KeyID, path: request.Path, retries: request.Retries,
-		expires: s.now().Add(request.Expiry), silent: request.Silent,
+		id: request.ID, key: who.KeyID, path: request.Path, silent: request.Silent,
 		request: &coap.Request{
 			Code: method, Path: segments(request.Path), Query: request.Query,
 			Accept: accept, ContentFormat: format, Payload: request.Payload,
 		},
 	}, nil
+}
+
+// willWait says how long and how often a job is tried.
+func (j *job) willWait(request Request, sleeps bool, now time.Time) {
+	j.patient, j.retries = sleeps, retriesOfAwake
+	expiry := awakeExpiry
+	if sleeps {
+		j.retries, expiry = retriesOfSleep, sleepyExpiry
+	}
+	if request.Retries != nil {
+		j.retries = *request.Retries
+	}
+	if request.Expiry != nil {
+		expiry = *request.Expiry
+	}
+	j.expires = now.Add(expiry)
 }
 
 func segments(path string) []string { return strings.Split(strings.Trim(path, "/"), "/") }

@@ -34,31 +34,45 @@ func newValue(response *coap.Response) Value {
 	return value
 }
 
-type valueKey struct{ device, path string }
-
 // values are the latest values read, each for as long as it is good.
 type values struct {
 	now func() time.Time
 
-	mu     sync.Mutex
-	byPath map[valueKey]Value
+	mu       sync.Mutex
+	count    int
+	ofDevice map[string]map[string]Value // by device id and path
 }
 
 func (v *values) keep(device, path string, value Value) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if value.MaxAge == 0 || len(value.Payload) > largestValue || len(v.byPath) >= mostValues {
-		delete(v.byPath, valueKey{device, path})
+	v.drop(device, path)
+	if value.MaxAge == 0 || len(value.Payload) > largestValue || v.count >= mostValues {
 		return
 	}
 	value.until = v.now().Add(value.MaxAge)
-	v.byPath[valueKey{device, path}] = value
+	if v.ofDevice[device] == nil {
+		v.ofDevice[device] = map[string]Value{}
+	}
+	v.ofDevice[device][path] = value
+	v.count++
+}
+
+// drop forgets a value, known or not. v.mu is held.
+func (v *values) drop(device, path string) {
+	if _, known := v.ofDevice[device][path]; !known {
+		return
+	}
+	v.count--
+	if delete(v.ofDevice[device], path); len(v.ofDevice[device]) == 0 {
+		delete(v.ofDevice, device)
+	}
 }
 
 func (v *values) find(device, path string) (Value, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	value, has := v.byPath[valueKey{device, path}]
+	value, has := v.ofDevice[device][path]
 	return value, has && v.now().Before(value.until)
 }
 
@@ -66,19 +80,18 @@ func (v *values) find(device, path string) (Value, bool) {
 func (v *values) forget(device string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for key := range v.byPath {
-		if key.device == device {
-			delete(v.byPath, key)
-		}
-	}
+	v.count -= len(v.ofDevice[device])
+	delete(v.ofDevice, device)
 }
 
 func (v *values) expire() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for key, value := range v.byPath {
-		if !v.now().Before(value.until) {
-			delete(v.byPath, key)
+	for device, ofPath := range v.ofDevice {
+		for path, value := range ofPath {
+			if !v.now().Before(value.until) {
+				v.drop(device, path)
+			}
 		}
 	}
 }

@@ -16,10 +16,12 @@ import (
 // Bootstrapper decides about bootstraps. Its errors are those of
 // cloud.Service's methods of the same names.
 type Bootstrapper interface {
-	RecognizeBootstrap(ctx context.Context, certificate *x509.Certificate) error
+	RecognizeBootstrap(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) error
+	BootstrapKey(ctx context.Context, identity string) ([]byte, error)
 	Bootstrap(ctx context.Context, request cloud.BootstrapRequest) (*cloud.BootstrapGrant, error)
 	BootstrapFinished(ctx context.Context, grant *cloud.BootstrapGrant) error
-	BootstrapAborted(ctx context.Context, grant *cloud.BootstrapGrant, reason string) error
+	BootstrapAborted(ctx context.Context, grant *cloud.BootstrapGrant, reason string)
+	Enroll(ctx context.Context, grant *cloud.BootstrapGrant, request []byte) ([]byte, error)
 }
 
 var _ Bootstrapper = (*cloud.Service)(nil)
@@ -46,10 +48,20 @@ func NewBootstrapServer(svc Bootstrapper, log *slog.Logger) *BootstrapServer {
 	return &BootstrapServer{svc: svc, log: log, session: coap.SessionConfig{Log: log, SeparateAfter: answerLimit}}
 }
 
-// VerifyPeer is the check for the handshake (coap.ListenConfig): strangers get
+// VerifyChain is the check for the handshake (coap.ListenConfig): strangers get
 // no further.
-func (b *BootstrapServer) VerifyPeer(ctx context.Context, certificate *x509.Certificate) error {
-	return refusalOnly(b.svc.RecognizeBootstrap(ctx, certificate), b.log)
+func (b *BootstrapServer) VerifyChain(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) error {
+	return refusalOnly(b.svc.RecognizeBootstrap(ctx, certificate, others), b.log)
+}
+
+// SharedKey finds the key of a device that comes with a pre-shared one
+// (coap.ListenConfig).
+func (b *BootstrapServer) SharedKey(ctx context.Context, identity string) ([]byte, error) {
+	key, err := b.svc.BootstrapKey(ctx, identity)
+	if err != nil && !isRefusal(err) {
+		b.log.Error("cannot look up a pre-shared key", "error", err)
+	}
+	return key, err
 }
 
 // refusalOnly keeps our own trouble out of the handshake: a device whose
@@ -65,7 +77,14 @@ func refusalOnly(err error, log *slog.Logger) error {
 // Serve serves the listener's connections until ctx ends or the listener
 // closes; it returns when the last connection has ended.
 func (b *BootstrapServer) Serve(ctx context.Context, listener Listener) error {
-	return acceptAll(ctx, listener, b.serveConn)
+	return acceptAll(ctx, listener, b.startConn)
+}
+
+func (b *BootstrapServer) startConn(ctx context.Context, conn coap.Conn, done func()) {
+	go func() {
+		defer done()
+		b.serveConn(ctx, conn)
+	}()
 }
 
 func (b *BootstrapServer) serveConn(ctx context.Context, conn coap.Conn) {
@@ -74,6 +93,7 @@ func (b *BootstrapServer) serveConn(ctx context.Context, conn coap.Conn) {
 	log := b.log.With("peer", conn.RemoteAddr().String())
 	one := &bootstrapping{svc: b.svc, log: log, conn: conn}
 	one.session = coap.NewSession(conn, one.handle, b.session)
+	defer one.leave(ctx)
 	if err := one.session.Serve(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		log.Debug("bootstrap connection ended", "error", err)
 	}
@@ -86,11 +106,18 @@ type bootstrapping struct {
 	conn    coap.Conn
 	session *coap.Session
 	busy    atomic.Bool // a grant is being written
+	query   query       // of the request whose grant it is
+	decided bool        // the service has put the grant in force, or refused to
+
+	enrolling atomic.Pointer[cloud.BootstrapGrant] // in force once the client has enrolled
 }
 
 // handle answers the client's request, POST /bs (LwM2M 1.0 §5.2.7.1); the
 // writes begin once the answer is out, since clients ignore earlier ones.
 func (b *bootstrapping) handle(ctx context.Context, req *coap.Request) *coap.Response {
+	if isEnrollment(req.Path) {
+		return b.enroll(ctx, req)
+	}
 	if !slices.Equal(req.Path, []string{"bs"}) {
 		return &coap.Response{Code: coap.NotFound}
 	}
@@ -121,13 +148,19 @@ func (b *bootstrapping) ask(ctx context.Context, req *coap.Request) (*cloud.Boot
 	if err != nil {
 		return nil, err
 	}
+	b.query = q
+	peer := coap.PeerOf(b.conn)
 	return b.svc.Bootstrap(ctx, cloud.BootstrapRequest{
-		Certificate:   b.conn.PeerCertificate(),
+		Certificate:   peer.Certificate,
+		Others:        peer.Others,
+		SharedKey:     peer.SharedKey,
 		EndpointName:  q["ep"],
 		AccountID:     account,
 		DeviceID:      q["iep"],
 		ClientVersion: q["mccv"],
+		Enrolls:       q.enrolls(),
 		RemoteAddr:    b.conn.RemoteAddr().String(),
+		Since:         peer.Since,
 	})
 }
 

@@ -34,8 +34,8 @@ func newNetwork(t *testing.T, service *fakeService) *network {
 		deviceCA:     newAuthority(t),
 		ended:        make(chan error, 2),
 	}
-	bootstraps := n.listen(n.bootstrapCA, n.bootstrap.VerifyPeer)
-	managed := n.listen(n.managementCA, n.management.VerifyPeer)
+	bootstraps := n.listen(n.bootstrapCA, coap.ListenConfig{VerifyChain: n.bootstrap.VerifyChain})
+	managed := n.listen(n.managementCA, coap.ListenConfig{VerifyChain: n.management.VerifyChain})
 	n.bootstrapAddress, n.managementAddress = bootstraps.Addr().String(), managed.Addr().String()
 	go func() { n.ended <- n.bootstrap.Serve(n.ctx, bootstraps) }()
 	go func() { n.ended <- n.management.Serve(n.ctx, managed) }()
@@ -62,14 +62,15 @@ func newAuthority(t *testing.T) *pki.Authority {
 	return authority
 }
 
-func (n *network) listen(ca *pki.Authority, verify func(context.Context, *x509.Certificate) error) *coap.Listener {
+func (n *network) listen(ca *pki.Authority, cfg coap.ListenConfig) *coap.Listener {
 	n.t.Helper()
 	key := newKey(n.t)
 	der, err := ca.IssueServer("server", []string{"localhost"}, &key.PublicKey, pki.DistantPast, pki.DistantFuture)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	listener, err := coap.Listen("127.0.0.1:0", coap.ListenConfig{Certificate: pair(der, key), VerifyPeer: verify})
+	cfg.Certificate = pair(der, key)
+	listener, err := coap.Listen("127.0.0.1:0", cfg)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -144,7 +145,7 @@ func TestFromBootstrapToRegistrationOverDTLS(t *testing.T) {
 			}
 			return &coap.Response{Code: willing()[req.Code.String()+" /"+strings.Join(req.Path, "/")]}
 		})
-	d.expect(n.ctx, coap.POST, "bs?ep=endpoint&aid=account", "", coap.Changed)
+	d.expect(n.ctx, coap.POST, "bs?ep=endpoint&aid=account&mccv=4.13.2", "", coap.Changed)
 	<-d.session.Done() // the server closes when it is done
 
 	items, err := lwm2m.DecodeTLV(written)

@@ -44,7 +44,8 @@ func (q query) account() (string, error) {
 	return d, nil
 }
 
-// lifetime is lt; nil when it is missing.
+// lifetime is lt; nil when it is missing. 0 is a lifetime without an end (LwM2M
+// 1.1 core, appendix E.2, resource 1).
 func (q query) lifetime() (*time.Duration, error) {
 	text, ok := q["lt"]
 	if !ok {
@@ -54,5 +55,19 @@ func (q query) lifetime() (*time.Duration, error) {
 	if err != nil {
 		return nil, cloud.RefuseField("lt", "is not a number of seconds")
 	}
+	if seconds == 0 {
+		return new(cloud.LongestLifetime), nil
+	}
 	return new(time.Duration(seconds) * time.Second), nil
+}
+
+// binding is how the client is reached: b. Queue mode is a letter of it in
+// LwM2M 1.0, and the parameter Q since 1.1 (core section 6.2.1); here it is always
+// the letter.
+func (q query) binding() string {
+	binding := printable(q["b"])
+	if _, queue := q["Q"]; queue && !strings.Contains(binding, "Q") {
+		binding += "Q"
+	}
+	return binding
 }

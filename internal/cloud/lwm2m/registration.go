@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"mbl/internal/cloud"
 	"mbl/internal/coap"
@@ -15,14 +16,20 @@ type deviceSession struct {
 	server  *ManagementServer
 	conn    coap.Conn
 	session *coap.Session
-	log     *slog.Logger
+	asked   atomic.Bool // to bootstrap again
 
 	mu sync.Mutex
 	id string // device id, once it is known
 }
 
+// log is made anew each time: it would be the larger part of an idle session.
+func (d *deviceSession) log() *slog.Logger {
+	return d.server.log.With("peer", d.conn.RemoteAddr().String())
+}
+
 // identify asks who the device is, each time: it may have been revoked since.
 func (d *deviceSession) identify(ctx context.Context) (cloud.Identity, error) {
+	cuts := d.server.cutsSoFar()
 	identity, err := d.server.svc.RecognizeDevice(ctx, d.conn.PeerCertificate())
 	if err != nil {
 		return cloud.Identity{}, err
@@ -31,10 +38,23 @@ func (d *deviceSession) identify(ctx context.Context) (cloud.Identity, error) {
 	first := d.id == ""
 	d.id = identity.DeviceID
 	d.mu.Unlock()
-	if first {
-		d.server.keep(identity.DeviceID, d.session)
+	if first && d.server.keep(identity.DeviceID, d.session) != cuts {
+		// Whoever cut a device off meanwhile did not find its session: it may
+		// have been this one.
+		return d.server.svc.RecognizeDevice(ctx, d.conn.PeerCertificate())
 	}
 	return identity, nil
+}
+
+// leave gives up what the device is known by here, until it asks for something
+// again. Standard clients de-register and are gone, without a close_notify; the
+// next bootstrap of such a device need not wait for pings that nobody answers.
+func (d *deviceSession) leave() {
+	d.mu.Lock()
+	id := d.id
+	d.id = ""
+	d.mu.Unlock()
+	d.server.forget(id, d.session)
 }
 
 // handle answers the device's requests: the registration interface (LwM2M 1.0
@@ -71,8 +91,8 @@ func (d *deviceSession) register(ctx context.Context, identity cloud.Identity, r
 	if err != nil {
 		return d.refuse("register", err)
 	}
-	d.log.Info("registered", "device", identity.DeviceID)
-	return &coap.Response{Code: coap.Created, LocationPath: location}
+	d.log().Info("registered", "device", identity.DeviceID)
+	return &coap.Response{Code: coap.Created, LocationPath: location, Then: d.renewing(identity)}
 }
 
 func (d *deviceSession) registration(identity cloud.Identity, req *coap.Request) (cloud.Registration, error) {
@@ -97,7 +117,7 @@ func (d *deviceSession) registration(identity cloud.Identity, req *coap.Request)
 		AccountID:     account,
 		DeviceID:      q["iep"],
 		EndpointType:  printable(q["et"]),
-		Binding:       printable(q["b"]),
+		Binding:       q.binding(),
 		LwM2MVersion:  printable(q["lwm2m"]),
 		ClientVersion: printable(q["mccv"]),
 		RemoteAddr:    d.conn.RemoteAddr().String(),
@@ -126,30 +146,31 @@ func (d *deviceSession) update(ctx context.Context, identity cloud.Identity, req
 	}
 	update := cloud.RegistrationUpdate{
 		Lifetime:   lifetime,
-		Binding:    printable(q["b"]),
+		Binding:    q.binding(),
 		Links:      links,
 		RemoteAddr: d.conn.RemoteAddr().String(),
 	}
 	if err := d.server.svc.UpdateRegistration(ctx, identity, req.Path, update); err != nil {
 		return d.refuse("update", err)
 	}
-	return &coap.Response{Code: coap.Changed}
+	return &coap.Response{Code: coap.Changed, Then: d.renewing(identity)}
 }
 
 func (d *deviceSession) deregister(ctx context.Context, identity cloud.Identity, req *coap.Request) *coap.Response {
 	if err := d.server.svc.Deregister(ctx, identity, req.Path); err != nil {
 		return d.refuse("deregister", err)
 	}
-	d.log.Info("deregistered", "device", identity.DeviceID)
+	d.log().Info("deregistered", "device", identity.DeviceID)
+	d.leave()
 	return &coap.Response{Code: coap.Deleted}
 }
 
 func (d *deviceSession) refuse(what string, err error) *coap.Response {
 	code := codeOf(err)
 	if isRefusal(err) {
-		d.log.Info("request of a device refused", "request", what, "code", code.String(), "reason", err)
+		d.log().Info("request of a device refused", "request", what, "code", code.String(), "reason", err)
 	} else {
-		d.log.Error("cannot serve a device", "request", what, "error", err)
+		d.log().Error("cannot serve a device", "request", what, "error", err)
 	}
 	return &coap.Response{Code: code}
 }

@@ -17,17 +17,18 @@ type Listener interface {
 
 var _ Listener = (*coap.Listener)(nil)
 
-// acceptAll serves every connection of the listener in a goroutine of its own
-// until ctx ends or the listener closes, and then waits for all of them. It
-// returns nil in both cases.
-func acceptAll(ctx context.Context, listener Listener, serve func(context.Context, coap.Conn)) error {
+// acceptAll has every connection of the listener served until ctx ends or the
+// listener closes, and then waits for all of them; it returns nil in both cases.
+// start must not wait, and calls done when the connection is served.
+func acceptAll(ctx context.Context, listener Listener, start func(ctx context.Context, conn coap.Conn, done func())) error {
 	var connections sync.WaitGroup
 	defer connections.Wait()
 	for {
 		conn, err := listener.Accept(ctx)
 		switch {
 		case err == nil:
-			connections.Go(func() { serve(ctx, conn) })
+			connections.Add(1)
+			start(ctx, conn, connections.Done)
 		case ctx.Err() != nil, errors.Is(err, net.ErrClosed):
 			return nil
 		default:

@@ -1,6 +1,7 @@
 package lwm2m
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mbl/internal/cloud"
@@ -93,7 +95,7 @@ func TestBootstrapIsRefused(t *testing.T) {
 		target string
 		want   coap.Code
 	}{
-		"by the service":  {coap.POST, "bs?ep=endpoint", coap.Forbidden},
+		"by the service":  {coap.POST, "bs?ep=endpoint&mccv=4.13.2", coap.Forbidden},
 		"two accounts":    {coap.POST, "bs?d=one&aid=other", coap.BadRequest},
 		"endless queries": {coap.POST, "bs?" + strings.Repeat("iep="+deviceID+"&", 30), coap.BadRequest},
 		"other path":      {coap.POST, "rd", coap.NotFound},
@@ -116,11 +118,11 @@ func TestRefusedClientMayTryAgain(t *testing.T) {
 	s := newServers(t, service)
 	asked := make(chan string, 10)
 	d := s.arrive(bootstrap, answering(asked, willing()))
-	d.expect(s.ctx, coap.POST, "bs?ep=endpoint", "", coap.Forbidden)
+	d.expect(s.ctx, coap.POST, "bs?ep=endpoint&mccv=4.13.2", "", coap.Forbidden)
 	service.mu.Lock()
 	service.grants = []*cloud.BootstrapGrant{grantFor(deviceID)}
 	service.mu.Unlock()
-	d.expect(s.ctx, coap.POST, "bs?ep=endpoint", "", coap.Changed)
+	d.expect(s.ctx, coap.POST, "bs?ep=endpoint&mccv=4.13.2", "", coap.Changed)
 	<-d.ended
 	for _, want := range []string{"DELETE /0", "PUT /0", "POST /bs"} {
 		if step := <-asked; step != want {
@@ -141,10 +143,68 @@ func TestSecondRequestDuringABootstrapIsTurnedAway(t *testing.T) {
 		<-goOn
 		return &coap.Response{Code: coap.BadRequest}
 	})
-	d.expect(s.ctx, coap.POST, "bs", "", coap.Changed)
+	d.expect(s.ctx, coap.POST, "bs?mccv=4.13.2", "", coap.Changed)
 	<-reached
 	d.expect(s.ctx, coap.POST, "bs", "", coap.ServiceUnavailable)
 	close(goOn)
+}
+
+// The answer to the bootstrap request is lost: the original client ignores what
+// comes before it, and its repetitions for good.
+func TestAClientThatMissedTheAnswerIsAskedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &fakeService{grants: []*cloud.BootstrapGrant{grantFor(deviceID)}}
+		s := newServers(t, service)
+		p := s.connect(bootstrap, &recordedConnection{certificate: &x509.Certificate{}})
+		p.say("4402adfa8258babcb26273301b6d6363763d342e31332e32") // POST /bs
+		p.mustReceive("the answer, which is lost", coap.Changed)
+		ignored := p.receive(recordedMessage{line: "DELETE /0"})
+		again := ignored
+		for again.ID == ignored.ID {
+			again = p.receive(recordedMessage{line: "DELETE /0 once more"})
+		}
+		if again.Code != coap.DELETE || strings.Join(again.Options.Strings(coap.URIPath), "/") != "0" {
+			t.Fatalf("asked for %s", again)
+		}
+		p.say(fmt.Sprintf("6442%04x%x", again.ID, again.Token))
+		if m := p.receive(recordedMessage{line: "PUT /0"}); m.Code != coap.PUT {
+			t.Errorf("then for %s", m)
+		}
+	})
+}
+
+func TestAClientThatNeverAnswersIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &fakeService{grants: []*cloud.BootstrapGrant{grantFor(deviceID)}}
+		s := newServersFor(t, service, bootstrapLimit)
+		p := s.connect(bootstrap, &recordedConnection{certificate: &x509.Certificate{}})
+		p.say("4402adfa8258babcb26273301b6d6363763d342e31332e32")
+		<-p.ended
+		if len(service.aborted) != 1 || len(service.finished) > 0 {
+			t.Errorf("finished %q, aborted %q", service.finished, service.aborted)
+		}
+	})
+}
+
+// Whoever does not leave by itself waits for the close: it comes a moment after
+// the end, and by itself.
+func TestAClientThatStaysIsSeenOffAMomentLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &fakeService{grants: []*cloud.BootstrapGrant{grantFor(deviceID)}}
+		s := newServers(t, service)
+		asked := make(chan string, 10)
+		d := s.arrive(bootstrap, answering(asked, willing()))
+		d.expect(s.ctx, coap.POST, "bs?mccv=4.13.2", "", coap.Changed)
+		for step := ""; step != "POST /bs"; {
+			step = <-asked
+		}
+		ended := time.Now()
+		<-d.session.Done()
+		if waited := time.Since(ended); waited != leaveTime {
+			t.Errorf("the close came after %v", waited)
+		}
+		<-d.ended
+	})
 }
 
 func TestClientThatRefusesAStepAbortsItsBootstrap(t *testing.T) {
@@ -156,7 +216,7 @@ func TestClientThatRefusesAStepAbortsItsBootstrap(t *testing.T) {
 			answers := willing()
 			answers[step] = coap.BadRequest
 			d := s.arrive(bootstrap, answering(asked, answers))
-			d.expect(s.ctx, coap.POST, "bs", "", coap.Changed)
+			d.expect(s.ctx, coap.POST, "bs?mccv=4.13.2", "", coap.Changed)
 			for last := ""; last != step; {
 				last = <-asked
 			}
@@ -172,6 +232,34 @@ func TestClientThatRefusesAStepAbortsItsBootstrap(t *testing.T) {
 	}
 }
 
+// A bootstrap that the service refuses in the end is not one that the device
+// broke off, too.
+func TestABootstrapThatIsRefusedInTheEndIsNotAborted(t *testing.T) {
+	service := &fakeService{
+		grants:    []*cloud.BootstrapGrant{grantFor(deviceID), grantFor(deviceID)},
+		finishing: cloud.Refuse(cloud.ErrLimit, "the certificate has its devices"),
+	}
+	s := newServers(t, service)
+	asked := make(chan string, 10)
+	d := s.arrive(bootstrap, answering(asked, willing()))
+	d.expect(s.ctx, coap.POST, "bs?mccv=4.13.2", "", coap.Changed)
+	for _, want := range []string{"DELETE /0", "PUT /0", "POST /bs"} {
+		if step := <-asked; step != want {
+			t.Errorf("asked for %s, want %s", step, want)
+		}
+	}
+	for s.ctx.Err() == nil { // until the first is over
+		if d.ask(s.ctx, coap.POST, "bs?mccv=4.13.2", "").Code == coap.Changed {
+			break
+		}
+	}
+	service.mu.Lock()
+	defer service.mu.Unlock()
+	if len(service.finished)+len(service.aborted) > 0 {
+		t.Errorf("finished %q, aborted %q", service.finished, service.aborted)
+	}
+}
+
 func TestClientThatLeavesAbortsItsBootstrap(t *testing.T) {
 	service := &fakeService{grants: []*cloud.BootstrapGrant{grantFor(deviceID)}}
 	s := newServers(t, service)
@@ -183,7 +271,7 @@ func TestClientThatLeavesAbortsItsBootstrap(t *testing.T) {
 		return nil
 	})
 	close(arrived)
-	d.expect(s.ctx, coap.POST, "bs", "", coap.Changed)
+	d.expect(s.ctx, coap.POST, "bs?mccv=4.13.2", "", coap.Changed)
 	<-d.ended
 	if len(service.aborted) != 1 || len(service.finished) > 0 {
 		t.Errorf("finished %q, aborted %q", service.finished, service.aborted)
@@ -193,7 +281,7 @@ func TestClientThatLeavesAbortsItsBootstrap(t *testing.T) {
 // The client may use its credentials as soon as its last answer is
 // acknowledged.
 func TestCredentialsAreInForceBeforeTheClientLearns(t *testing.T) {
-	service := &fakeService{grants: []*cloud.BootstrapGrant{grantFor(deviceID)}, finishing: errSlow}
+	service := &fakeService{grants: []*cloud.BootstrapGrant{grantFor(deviceID)}, finishing: errSlow, refusals: make(chan string, 10)}
 	s := newServers(t, service)
 	recorded := readRecording(t, "m6-mbl41-kept", 900) // answers separately
 	client := s.connect(bootstrap, recorded.connections[0])
@@ -222,8 +310,13 @@ func TestCredentialsAreInForceBeforeTheClientLearns(t *testing.T) {
 	if m := client.receive(recordedMessage{line: "the ping"}); m.Type != coap.Reset {
 		t.Errorf("sent %s although the bootstrap could not be recorded", m)
 	}
+	select {
+	case <-service.refusals:
+	case <-s.ctx.Done():
+		t.Error("the bootstrap's end did not reach the service")
+	}
 	client.leave()
-	if len(service.aborted) != 1 || len(service.finished) > 0 {
+	if len(service.finished)+len(service.aborted) > 0 {
 		t.Errorf("finished %q, aborted %q", service.finished, service.aborted)
 	}
 }
@@ -247,6 +340,10 @@ func TestRegistration(t *testing.T) {
 	d.expect(s.ctx, coap.POST, location, "", coap.Changed)
 	if u := service.updates; *u[0].Lifetime != time.Minute || len(u[0].Links) != 1 || u[1].Lifetime != nil || u[1].Links != nil {
 		t.Errorf("updated %+v", u)
+	}
+	d.expect(s.ctx, coap.POST, location+"?lt=0", "", coap.Changed) // for ever (LwM2M 1.1)
+	if u := service.updates; *u[2].Lifetime != cloud.LongestLifetime {
+		t.Errorf("updated %+v", u[2])
 	}
 	d.expect(s.ctx, coap.DELETE, location, "", coap.Deleted)
 	if service.gone != 1 {
@@ -322,17 +419,30 @@ func TestRevocationCountsAtTheNextMessage(t *testing.T) {
 	d.expect(s.ctx, coap.POST, "rd/account/"+deviceID, "", coap.ServiceUnavailable)
 }
 
+func TestADeviceThatWasCutOffBeforeItsSessionWasKeptRegistered(t *testing.T) {
+	service := &fakeService{}
+	s := newServers(t, service)
+	service.cutOff = func(deviceID string) {
+		service.unknown = cloud.Refuse(cloud.ErrUnauthorized, "the device is suspended")
+		s.management.Disconnect(deviceID) // finds no session
+	}
+	s.arrive(management, nil).expect(s.ctx, coap.POST, "rd?ep=endpoint", "", coap.Forbidden)
+	if len(service.registrations) > 0 {
+		t.Errorf("registered %+v", service.registrations)
+	}
+}
+
 func TestOnlyRefusalsEndAHandshake(t *testing.T) {
 	service := &fakeService{unknown: errSlow}
 	s := newServers(t, service)
-	if err := s.management.VerifyPeer(s.ctx, &x509.Certificate{}); err != nil {
+	if err := s.management.VerifyChain(s.ctx, &x509.Certificate{}, nil); err != nil {
 		t.Errorf("our own trouble ends a handshake: %v", err)
 	}
 	service.unknown = cloud.Refuse(cloud.ErrUnauthorized, "is revoked")
-	if err := s.management.VerifyPeer(s.ctx, &x509.Certificate{}); !errors.Is(err, cloud.ErrUnauthorized) {
+	if err := s.management.VerifyChain(s.ctx, &x509.Certificate{}, nil); !errors.Is(err, cloud.ErrUnauthorized) {
 		t.Errorf("got %v", err)
 	}
-	if err := s.bootstrap.VerifyPeer(s.ctx, &x509.Certificate{}); err != nil {
+	if err := s.bootstrap.VerifyChain(s.ctx, &x509.Certificate{}, nil); err != nil {
 		t.Errorf("got %v", err)
 	}
 }
@@ -360,6 +470,22 @@ func TestAliveIsWhoAnswers(t *testing.T) {
 	}
 }
 
+// TestADeviceThatSaidGoodbyeIsNotAlive: Leshan's client leaves its connection
+// behind without a word, and was held up at its next bootstrap.
+func TestADeviceThatSaidGoodbyeIsNotAlive(t *testing.T) {
+	s := newServers(t, &fakeService{})
+	d := s.arrive(management, nil)
+	d.connected(s)
+	d.expect(s.ctx, coap.DELETE, "rd/account/"+deviceID, "", coap.Deleted)
+	if s.management.Alive(s.ctx, deviceID) {
+		t.Error("alive although it has de-registered")
+	}
+	d.connected(s)
+	if !s.management.Alive(s.ctx, deviceID) {
+		t.Error("not alive although it has registered again")
+	}
+}
+
 func TestSilentDeviceIsNotAlive(t *testing.T) {
 	s := newServers(t, &fakeService{})
 	d := s.arrive(management, nil)
@@ -367,6 +493,41 @@ func TestSilentDeviceIsNotAlive(t *testing.T) {
 	d.conn.Lose = func([]byte) bool { return true }
 	if s.management.Alive(s.ctx, deviceID) {
 		t.Error("alive although nothing is heard of it")
+	}
+}
+
+func TestALargeValueIsReadAndItsDeviceIsAliveMeanwhile(t *testing.T) {
+	s := newServers(t, &fakeService{})
+	large := bytes.Repeat([]byte("large "), 100_000)
+	d := s.arrive(management, func(context.Context, *coap.Request) *coap.Response {
+		return &coap.Response{Code: coap.Content, Payload: large}
+	})
+	d.connected(s)
+	read := func(ctx context.Context) (*coap.Response, error) {
+		return s.management.Do(ctx, deviceID, &coap.Request{Code: coap.GET, Path: []string{"5000", "0", "1"}})
+	}
+	if got, err := read(s.ctx); err != nil || !bytes.Equal(got.Payload, large) {
+		t.Errorf("read %v, %v", got, err)
+	}
+	begun := make(chan struct{}, 1000)
+	d.conn.Lose = func([]byte) bool { // a slow line
+		begun <- struct{}{}
+		time.Sleep(10 * time.Millisecond)
+		return false
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	reading := make(chan error, 1)
+	go func() {
+		_, err := read(ctx)
+		reading <- err
+	}()
+	<-begun
+	if !s.management.Alive(s.ctx, deviceID) {
+		t.Error("not alive while it sends")
+	}
+	cancel()
+	if err := <-reading; !errors.Is(err, context.Canceled) {
+		t.Errorf("the reading ended with %v", err)
 	}
 }
 

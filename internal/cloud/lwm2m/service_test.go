@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"sync"
+	"time"
 
 	"mbl/internal/cloud"
 )
@@ -17,7 +18,9 @@ type fakeService struct {
 	grants    []*cloud.BootstrapGrant // one for each bootstrap; none: ErrUnauthorized
 	decisions []error                 // one for each registration, update, de-registration; none: nil
 	finishing error                   // what BootstrapFinished returns
+	refusals  chan string             // the devices that it refused; may be nil
 	unknown   error                   // what RecognizeDevice returns
+	cutOff    func(deviceID string)   // what happens right after RecognizeDevice has looked; may be nil
 
 	bootstraps    []cloud.BootstrapRequest
 	finished      []string // device ids
@@ -25,11 +28,21 @@ type fakeService struct {
 	registrations []cloud.Registration
 	updates       []cloud.RegistrationUpdate
 	gone          int // de-registrations
+
+	certificate []byte                                   // what Enroll returns
+	enrolled    [][]byte                                 // certificate requests
+	trigger     []string                                 // what RenewalTrigger returns
+	ends        []time.Time                              // of the registration, one for each look; none: it is not registered
+	registered  func(cloud.Identity, cloud.Registration) // is told of each registration; may be nil
 }
 
 var errSlow = errors.New("database is locked")
 
-func (f *fakeService) RecognizeBootstrap(context.Context, *x509.Certificate) error { return nil }
+func (f *fakeService) RecognizeBootstrap(context.Context, *x509.Certificate, []*x509.Certificate) error {
+	return nil
+}
+
+func (f *fakeService) BootstrapKey(context.Context, string) ([]byte, error) { return nil, f.unknown }
 
 func (f *fakeService) Bootstrap(_ context.Context, request cloud.BootstrapRequest) (*cloud.BootstrapGrant, error) {
 	f.mu.Lock()
@@ -46,17 +59,29 @@ func (f *fakeService) Bootstrap(_ context.Context, request cloud.BootstrapReques
 func (f *fakeService) BootstrapFinished(_ context.Context, grant *cloud.BootstrapGrant) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.finishing == nil {
+	switch {
+	case f.finishing == nil:
 		f.finished = append(f.finished, grant.DeviceID)
+	case f.refusals != nil:
+		f.refusals <- grant.DeviceID
 	}
 	return f.finishing
 }
 
-func (f *fakeService) BootstrapAborted(_ context.Context, _ *cloud.BootstrapGrant, reason string) error {
+func (f *fakeService) BootstrapAborted(_ context.Context, _ *cloud.BootstrapGrant, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.aborted = append(f.aborted, reason)
-	return nil
+}
+
+func (f *fakeService) Enroll(_ context.Context, grant *cloud.BootstrapGrant, request []byte) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.enrolled = append(f.enrolled, request)
+	if f.finishing == nil {
+		f.finished = append(f.finished, grant.DeviceID)
+	}
+	return f.certificate, f.finishing
 }
 
 func (f *fakeService) RecognizeDevice(_ context.Context, certificate *x509.Certificate) (cloud.Identity, error) {
@@ -66,7 +91,22 @@ func (f *fakeService) RecognizeDevice(_ context.Context, certificate *x509.Certi
 		return cloud.Identity{}, f.unknown
 	}
 	name := certificate.Subject
+	if f.cutOff != nil {
+		f.cutOff(name.Locality[0])
+	}
 	return cloud.Identity{AccountID: name.OrganizationalUnit[0], DeviceID: name.Locality[0], EndpointName: name.CommonName}, nil
+}
+
+func (f *fakeService) AdmitDevice(context.Context, *x509.Certificate, []*x509.Certificate) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.unknown
+}
+
+func (f *fakeService) RenewalTrigger(context.Context, cloud.Identity, *x509.Certificate) ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.trigger, nil
 }
 
 func (f *fakeService) decide() error {
@@ -82,6 +122,9 @@ func (f *fakeService) Register(_ context.Context, device cloud.Identity, registr
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.registrations = append(f.registrations, registration)
+	if f.registered != nil {
+		f.registered(device, registration)
+	}
 	return []string{"rd", device.AccountID, device.DeviceID}, f.decide()
 }
 
@@ -97,4 +140,15 @@ func (f *fakeService) Deregister(context.Context, cloud.Identity, []string) erro
 	defer f.mu.Unlock()
 	f.gone++
 	return f.decide()
+}
+
+func (f *fakeService) RegistrationEnd(context.Context, string) (time.Time, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.ends) == 0 {
+		return time.Time{}, cloud.ErrNotFound
+	}
+	end := f.ends[0]
+	f.ends = f.ends[1:]
+	return end, nil
 }

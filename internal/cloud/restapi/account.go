@@ -5,9 +5,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"mbl/internal/cloud"
 )
 
 type accountAnswer struct {
+	accountProfile
 	Object             string            `json:"object"`
 	ID                 string            `json:"id"`
 	ETag               string            `json:"etag"`
@@ -22,6 +25,14 @@ type accountAnswer struct {
 	Limits             map[string]string `json:"limits,omitempty"`       // with include=limits; the published form is text
 	Policies           *[]policy         `json:"policies,omitempty"`     // with include=policies
 	SubAccounts        *[]struct{}       `json:"sub_accounts,omitempty"` // with include=sub_accounts
+}
+
+// accountProfile is what users may say of the account, and nobody may have.
+type accountProfile = cloud.AccountProfile
+
+type accountBody struct {
+	accountProfile
+	DisplayName *string `json:"display_name"`
 }
 
 type policy struct {
@@ -40,15 +51,34 @@ func (a *API) account(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	return a.showAccount(c, account), nil
+}
+
+func (a *API) updateAccount(c *call) (answer, error) {
+	var body accountBody
+	if err := c.decode(&body); err != nil {
+		return answer{}, err
+	}
+	changes := cloud.AccountChanges{DisplayName: body.DisplayName, Profile: body.accountProfile}
+	account, err := a.service.UpdateAccount(c.Context(), c.who, changes)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.showAccount(c, account), nil
+}
+
+func (a *API) showAccount(c *call, account *cloud.Account) answer {
 	body := accountAnswer{
+		accountProfile:     account.Profile,
 		Object:             "account",
 		ID:                 account.ID,
 		ETag:               version(account.Version),
 		Status:             status(true),
 		Tier:               commercialTier,
+		EndMarket:          value(account.Profile.EndMarket),
 		DisplayName:        account.DisplayName,
-		Aliases:            []string{},
-		NotificationEmails: []string{},
+		Aliases:            append([]string{}, account.Profile.Aliases...),
+		NotificationEmails: append([]string{}, account.Profile.NotificationEmails...),
 		CreatedAt:          timestamp(account.CreatedAt),
 		UpdatedAt:          timestamp(account.UpdatedAt),
 	}
@@ -66,7 +96,7 @@ func (a *API) account(c *call) (answer, error) {
 	if slices.Contains(included, "sub_accounts") {
 		body.SubAccounts = &[]struct{}{}
 	}
-	return answer{http.StatusOK, body}, nil
+	return answer{http.StatusOK, body}
 }
 
 // included are the names in the parameter include. One client puts blanks

@@ -19,6 +19,10 @@ func (r answer) write(w http.ResponseWriter) {
 		w.WriteHeader(r.status)
 		return
 	}
+	if take, is := r.body.(takeover); is {
+		take(w)
+		return
+	}
 	mediaType, written := content(r.body)
 	if r.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
@@ -72,6 +76,14 @@ func optionalDay(at time.Time) *day {
 		return nil
 	}
 	return (*day)(&at)
+}
+
+// optionalText is nil for an empty text, where clients know null better.
+func optionalText(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 // milliseconds is a time as some fields of API keys have it; 0 if unset.

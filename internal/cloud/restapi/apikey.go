@@ -90,17 +90,7 @@ func (c *call) apiKeySettings() (cloud.APIKeySettings, error) {
 	return body.settings()
 }
 
-func (a *API) listAPIKeys(c *call) (answer, error) {
-	query, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
-	keys, err := a.service.APIKeys(c.Context(), c.who, query)
-	if err != nil {
-		return answer{}, err
-	}
-	return page(query, keys, showAPIKey), nil
-}
+func (a *API) listAPIKeys(c *call) (answer, error) { return list(c, a.service.APIKeys, showAPIKey) }
 
 func (a *API) createAPIKey(c *call) (answer, error) {
 	settings, err := c.apiKeySettings()
@@ -114,18 +104,10 @@ func (a *API) createAPIKey(c *call) (answer, error) {
 	return answer{http.StatusCreated, showNewAPIKey(key, text)}, nil
 }
 
-func (a *API) ownAPIKey(c *call) (answer, error) { return a.readAPIKey(c, c.who.KeyID) }
+func (a *API) apiKey(c *call) (answer, error) { return read(c, a.service.APIKey, showAPIKey) }
 
-func (a *API) apiKey(c *call) (answer, error) {
-	id, err := c.pathID()
-	if err != nil {
-		return answer{}, err
-	}
-	return a.readAPIKey(c, id)
-}
-
-func (a *API) readAPIKey(c *call, id string) (answer, error) {
-	key, err := a.service.APIKey(c.Context(), c.who, id)
+func (a *API) ownAPIKey(c *call) (answer, error) {
+	key, err := a.service.APIKey(c.Context(), c.who, c.who.KeyID)
 	if err != nil {
 		return answer{}, err
 	}
@@ -154,13 +136,7 @@ func (a *API) changeAPIKey(c *call, id string) (answer, error) {
 	return answer{http.StatusOK, showAPIKey(key)}, nil
 }
 
-func (a *API) deleteAPIKey(c *call) (answer, error) {
-	id, err := c.pathID()
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, a.service.DeleteAPIKey(c.Context(), c.who, id)
-}
+func (a *API) deleteAPIKey(c *call) (answer, error) { return remove(c, a.service.DeleteAPIKey) }
 
 func (a *API) resetAPIKeySecret(c *call) (answer, error) {
 	id, err := c.pathID()

@@ -20,6 +20,8 @@ type (
 		body any
 		lost func()
 	}
+	// takeover answers by itself, and may keep the connection.
+	takeover func(w http.ResponseWriter)
 )
 
 // content is a body with its media type.
@@ -50,6 +52,13 @@ func handOver(w http.ResponseWriter, body any, written []byte) {
 		err = http.NewResponseController(w).Flush()
 	}
 	if err != nil {
+		precious.lost()
+	}
+}
+
+// unread is for an answer whose body HTTP has thrown away.
+func (r answer) unread() {
+	if precious, is := r.body.(delivery); is {
 		precious.lost()
 	}
 }

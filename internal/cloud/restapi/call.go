@@ -1,11 +1,13 @@
 package restapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"mbl/internal/cloud"
@@ -33,7 +35,7 @@ func (a *API) authorize(c *call, needed access) error {
 	if !strings.EqualFold(scheme, "Bearer") {
 		return cloud.Refuse(cloud.ErrUnauthorized, "the header Authorization: Bearer API-KEY is missing")
 	}
-	who, err := a.service.Authenticate(c.Context(), secret.New(strings.TrimSpace(key)))
+	who, err := a.authenticate(c, strings.TrimSpace(key))
 	if err != nil {
 		return err
 	}
@@ -42,6 +44,34 @@ func (a *API) authorize(c *call, needed access) error {
 		return cloud.Refuse(cloud.ErrForbidden, "the API key is not in the group Administrators")
 	}
 	return nil
+}
+
+// authenticate finds out whose key it is. Whoever tries too many wrong ones is
+// told to wait.
+func (a *API) authenticate(c *call, key string) (cloud.Principal, error) {
+	who, err := a.service.Authenticate(c.Context(), secret.New(key))
+	if errors.Is(err, cloud.ErrUnauthorized) {
+		if wait := a.wrongKeys.failed(addressOf(c.Request), a.now()); wait > 0 {
+			return cloud.Principal{}, &tooManyError{wait}
+		}
+	}
+	return who, err
+}
+
+// audit has what the request changes recorded. Requests to devices change
+// nothing of the service, and what a program subscribes to is for it to know:
+// there may be thousands of both.
+func (c *call) audit(row route) {
+	if row.access == anyone || slices.ContainsFunc([]string{"/v2/endpoints/", deviceRequests, "/v2/subscriptions/"}, func(traffic string) bool {
+		return strings.HasPrefix(row.path, traffic)
+	}) {
+		return
+	}
+	about, _ := objectid.Normalize(c.PathValue("id"))
+	if about == "" && strings.HasPrefix(row.path, "/v3/api-keys/me") {
+		about = c.who.KeyID
+	}
+	c.Request = c.WithContext(cloud.WithAudit(c.Context(), c.who, c.RemoteAddr, row.method+" "+row.path, about))
 }
 
 // pathID is the id in the path. Something else than an id names nothing.
@@ -63,22 +93,23 @@ func (c *call) decode(into any) error {
 	if len(text) > maxBody {
 		return errTooLarge
 	}
-	err = json.Unmarshal(text, into)
+	err = json.Unmarshal(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), into) // a mark that Windows programs put first
 	var mistyped *json.UnmarshalTypeError
-	if errors.As(err, &mistyped) {
+	if errors.As(err, &mistyped) && mistyped.Field != "" {
 		return refuseType(mistyped)
 	}
 	if err != nil {
-		return cloud.Refuse(errBody, "the body is not a JSON object")
+		return cloud.Refuse(errBody, "the body is not %s in JSON", typeName(reflect.TypeOf(into).Elem()))
 	}
 	return nil
 }
 
 func refuseType(mistyped *json.UnmarshalTypeError) error {
-	if mistyped.Field == "" {
-		return cloud.Refuse(errBody, "the body is not a JSON object")
+	name := mistyped.Field
+	if outer, own, found := strings.Cut(name, "."); found && outer != strings.ToLower(outer) {
+		name = own // a struct within the body's, whose fields are the body's own
 	}
-	return cloud.RefuseField(mistyped.Field, "is a %s instead of %s", mistyped.Value, typeName(mistyped.Type))
+	return cloud.RefuseField(name, "is a %s instead of %s", mistyped.Value, typeName(mistyped.Type))
 }
 
 func typeName(t reflect.Type) string {

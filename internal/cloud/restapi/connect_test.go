@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"mbl/internal/cloud"
 	"mbl/internal/cloud/connect"
@@ -87,6 +88,18 @@ func TestADeviceIsReadWrittenAndExecutedThroughTheChannel(t *testing.T) {
 	}
 }
 
+func TestWhoLooksForEventsTakesNone(t *testing.T) {
+	w := newWorld(t)
+	device := connectedDevice(w)
+	w.must(202, w.ask("POST", "/v2/device-requests/"+device.DeviceID+"?async-id=a", map[string]string{"method": "GET", "uri": "/3/0/0"}))
+	if got := w.must(200, w.ask("HEAD", "/v2/notification/pull", nil)); got.text != "" {
+		t.Errorf("HEAD has the body %q", got.text)
+	}
+	if answer := w.answerTo("a"); payloadOf(t, answer) != "maker" {
+		t.Errorf("afterwards there is %v", answer)
+	}
+}
+
 func TestAResourceIsReadByItsPath(t *testing.T) {
 	w := newWorld(t)
 	device := connectedDevice(w)
@@ -102,7 +115,37 @@ func TestAResourceIsReadByItsPath(t *testing.T) {
 	if got := w.must(200, w.ask("GET", path+"?cacheOnly=true", nil)); got.text != "maker" {
 		t.Errorf("the cache has %q", got.text)
 	}
+	if got := w.must(200, w.ask("GET", path, nil)); got.text != "maker" || got.header.Get("Content-Type") != "text/plain" {
+		t.Errorf("what is still good is answered as %s %q", got.header.Get("Content-Type"), got.text)
+	}
+	w.ahead.Store(int64(61 * time.Second))
+	w.must(202, w.ask("GET", path, nil))
+	w.ahead.Store(0)
 	w.must(204, w.ask("PUT", "/v2/endpoints/"+device.DeviceID+"/1/0/1?noResp=true", "60"))
+}
+
+// Programs write truth as their language does.
+func TestFlagsAreReadInEverySpelling(t *testing.T) {
+	w := newWorld(t)
+	path := "/v2/endpoints/" + connectedDevice(w).DeviceID
+	for _, yes := range []string{"true", "True", "TRUE", "1"} {
+		if got := w.ask("GET", path+"/3/0/0?cacheOnly="+yes, nil); got.status != http.StatusResetContent {
+			t.Errorf("cacheOnly=%s is answered %s", yes, got.line)
+		}
+		w.must(204, w.ask("PUT", path+"/1/0/1?noResp="+yes, "60"))
+		w.must(204, w.ask("GET", path+"/3/0/9?noResp="+yes, nil))
+	}
+	for _, no := range []string{"false", "False", "0", ""} {
+		w.must(202, w.ask("PUT", path+"/1/0/1?noResp="+no, "60"))
+		w.must(202, w.ask("GET", path+"/3/0/9?cacheOnly="+no, nil))
+	}
+	for _, request := range []struct{ method, path string }{
+		{"GET", "/3/0/0?cacheOnly=maybe"}, {"GET", "/3/0/0?noResp=maybe"}, {"PUT", "/1/0/1?noResp=2"},
+	} {
+		if got := w.must(400, w.ask(request.method, path+request.path, nil)); got.text != "BAD_REQUEST" {
+			t.Errorf("%s is answered %q", request.path, got.text)
+		}
+	}
 }
 
 func TestResourcesAreListedFromTheRegistration(t *testing.T) {
@@ -132,14 +175,18 @@ func TestVersionTwoRefusesWithABareWord(t *testing.T) {
 		{"POST", requests + "?async-id=a", map[string]string{"method": "GET", "uri": "/3/0/999"}, 400, "RESOURCE_NOT_FOUND"},
 		{"POST", requests + "?async-id=a", map[string]string{"method": "PATCH", "uri": "/3/0/0"}, 400, "MALFORMED_JSON_CONTENT"},
 		{"POST", requests + "?async-id=a", "{", 400, "MALFORMED_JSON_CONTENT"},
+		{"POST", requests + "?async-id=a", map[string]string{"method": "GET"}, 400, "MALFORMED_JSON_CONTENT"},
+		{"POST", requests + "?async-id=a", map[string]string{"uri": "/3/0/0"}, 400, "MALFORMED_JSON_CONTENT"},
 		{"POST", requests + "?async-id=a", map[string]string{"method": "PUT", "uri": "/1/0/1", "payload-b64": "!"}, 400, "MALFORMED_JSON_CONTENT"},
 		{"POST", requests + "?async-id=a&retry=11", get, 400, "MALFORMED_JSON_CONTENT"},
 		{"POST", requests + "?async-id=a&expiry-seconds=59", get, 400, "MALFORMED_JSON_CONTENT"},
+		{"POST", requests + "?async-id=a&expiry-seconds=0", get, 400, "MALFORMED_JSON_CONTENT"},
 		{"POST", requests, get, 400, "MALFORMED_ASYNC_ID"},
 		{"POST", requests + "?async-id=a%20b", get, 400, "MALFORMED_ASYNC_ID"},
 		{"POST", "/v2/device-requests/" + strings.Repeat("0", 32) + "?async-id=a", get, 404, "DEVICE_NOT_FOUND"},
 		{"POST", "/v2/device-requests/" + unregistered.DeviceID + "?async-id=a", get, 400, "DEVICE_NOT_CONNECTED"},
 		{"GET", endpoints + unregistered.DeviceID + "/3/0/0", nil, 429, "DEVICE_NOT_CONNECTED"},
+		{"GET", endpoints + unregistered.DeviceID, nil, 404, "DEVICE_NOT_FOUND"},
 		{"GET", endpoints + device.DeviceID + "/5/0/0", nil, 404, "RESOURCE_NOT_FOUND"},
 		{"GET", endpoints + "nothing", nil, 404, "DEVICE_NOT_FOUND"},
 		{"GET", "/v2/notification/callback", nil, 404, "CHANNEL_NOT_FOUND"},
@@ -154,6 +201,19 @@ func TestVersionTwoRefusesWithABareWord(t *testing.T) {
 	}
 	if got := w.askAs("", "GET", "/v2/notification/pull", nil); got.status != 401 || got.text != "UNAUTHORIZED" {
 		t.Errorf("without a key: %s %q", got.line, got.text)
+	}
+}
+
+func TestASleepingDeviceIsNotAskedWithoutAnAnswer(t *testing.T) {
+	w := newWorld(t)
+	device := connectedDevice(w)
+	_, err := w.service.Register(t.Context(), device, cloud.Registration{EndpointName: device.EndpointName, Binding: "UQ", Links: []cloud.Link{{Path: "/1/0/1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := w.ask("PUT", "/v2/endpoints/"+device.DeviceID+"/1/0/1?noResp=true", "60")
+	if got.status != http.StatusConflict || got.text != "NON_CONFIRMABLE_NOT_SUPPORTED" {
+		t.Errorf("answered %s %q", got.line, got.text)
 	}
 }
 

@@ -47,7 +47,6 @@ func TestEveryErrorIsAJSONObjectWithItsReason(t *testing.T) {
 		{"GET", "/v3/nothing", nil, 404, "404 Not Found"},
 		{"GET", "/v3/devices/" + missing, nil, 404, "404 Not Found"},
 		{"GET", "/v3/devices/not-an-id", nil, 404, "404 Not Found"},
-		{"GET", "/v3//devices", nil, 404, "404 Not Found"},
 		{"GET", "/v3/../v3/devices", nil, 404, "404 Not Found"},
 		{"GET", "/v3/devices/%2e%2e", nil, 404, "404 Not Found"},
 		{"PATCH", "/v3/devices", nil, 405, "405 Method Not Allowed"},
@@ -70,7 +69,7 @@ func TestEveryErrorIsAJSONObjectWithItsReason(t *testing.T) {
 
 func TestAWrongMethodSaysWhichAreRight(t *testing.T) {
 	w := newWorld(t)
-	if allow := w.ask("POST", "/v3/devices/0123456789abcdef0123456789abcdef", nil).header.Get("Allow"); allow != "GET, PUT, DELETE" {
+	if allow := w.ask("POST", "/v3/devices/0123456789abcdef0123456789abcdef", nil).header.Get("Allow"); allow != "GET, HEAD, PUT, DELETE, OPTIONS" {
 		t.Errorf("Allow is %q", allow)
 	}
 }
@@ -96,6 +95,86 @@ func TestHeadAnswersLikeGetWithoutBody(t *testing.T) {
 	if got := w.must(200, w.ask("HEAD", "/v3/devices", nil)); got.text != "" {
 		t.Errorf("the body is %q", got.text)
 	}
+}
+
+func TestOptionsAreWhatThePathTakes(t *testing.T) {
+	w := newWorld(t)
+	got := w.must(204, w.askAs("", "OPTIONS", "/v3/devices/", nil))
+	if got.header.Get("Allow") != "GET, HEAD, POST, OPTIONS" || got.text != "" {
+		t.Errorf("Allow is %q, the body %q", got.header.Get("Allow"), got.text)
+	}
+	checkFailure(t, w.ask("OPTIONS", "/v3/nothing", nil), 404, "404 Not Found")
+}
+
+func TestAPageOutOfRangeIsRefusedByTheAccountAndClampedByTheDirectory(t *testing.T) {
+	w := newWorld(t)
+	for _, limit := range []string{"1", "1001", "0", "-5"} {
+		for _, path := range []string{"/v3/api-keys", "/v3/users", "/v3/policy-groups", "/v3/trusted-certificates", "/v3/accounts/me/notifications"} {
+			checkFailure(t, w.ask("GET", path+"?limit="+limit, nil), 400, "400 Bad Request")
+		}
+		for _, path := range []string{"/v3/devices", "/v3/device-events", "/v3/devicelog", "/v3/device-groups", "/v3/device-queries"} {
+			if got := w.must(200, w.ask("GET", path+"/?limit="+limit, nil)); got.at("limit") != 2.0 && got.at("limit") != 1000.0 {
+				t.Errorf("%s with %s has the limit %v", path, limit, got.at("limit"))
+			}
+		}
+	}
+}
+
+func TestAnyContentTypeIsReadAsJSON(t *testing.T) {
+	w := newWorld(t)
+	for i, kind := range []string{"", "application/json", "application/json; charset=utf-8", "application/x-www-form-urlencoded", "text/plain"} {
+		request, err := http.NewRequestWithContext(t.Context(), "POST", w.url+"/v3/api-keys", strings.NewReader(fmt.Sprintf(`{"name":"%d"}`, i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+w.admin)
+		request.Header["Content-Type"] = []string{kind}
+		w.must(201, w.send(request))
+	}
+}
+
+func TestListsWithoutPagesIgnoreWhereTheyWouldBegin(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"/v3/certificate-issuers", "/v3/certificate-issuer-configurations", "/v3/device-block-categories"} {
+		all := w.must(200, w.ask("GET", path, nil))
+		for _, query := range []string{"?limit=many&after=x", "?limit=2&after=" + strings.Repeat("f", 32)} {
+			if got := w.must(200, w.ask("GET", path+query, nil)); got.text != all.text {
+				t.Errorf("%s%s is answered %s", path, query, got.text)
+			}
+		}
+	}
+}
+
+func TestASlashBeforeAPathThatBeginsWithOneIsNoOther(t *testing.T) {
+	w := newWorld(t)
+	w.must(200, w.ask("GET", "/v3//devices//", nil))
+	missing := "0123456789abcdef0123456789abcdef"
+	if got := w.must(404, w.ask("GET", "/v2/subscriptions/"+missing+"//3/0/13", nil)); got.text != "DEVICE_NOT_FOUND" {
+		t.Errorf("version 2 says %q", got.text)
+	}
+	device := connectedDevice(w)
+	for _, resource := range []string{"3/0/0", "/3/0/0/", "3%2F0%2F0", "%2F3%2F0//0"} {
+		w.must(202, w.ask("GET", "/v2/endpoints/"+device.DeviceID+"/"+resource+"?anew", nil))
+	}
+}
+
+func TestAPathThatLeadsUpIsNoPath(t *testing.T) {
+	w := newWorld(t)
+	for path, wanted := range map[string]string{"/v2/notification/../pull": "NOT_FOUND", "/v3/./devices": `"code":404`} {
+		if got := w.must(404, w.ask("GET", path, nil)); !strings.Contains(got.text, wanted) {
+			t.Errorf("%s is answered %s", path, got.text)
+		}
+	}
+}
+
+func TestSubscriptionsToADeletedDeviceAreGone(t *testing.T) {
+	w := newWorld(t)
+	w.must(204, w.ask("DELETE", "/v2/subscriptions/0123456789abcdef0123456789abcdef", nil))
+}
+
+func TestAByteOrderMarkIsNoPartOfABody(t *testing.T) {
+	w := newWorld(t)
+	w.must(201, w.ask("POST", "/v3/api-keys", "\xef\xbb\xbf{\"name\":\"x\"}"))
 }
 
 func TestRequestsWithoutAValidKeyAreRefused(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"mbl/internal/cloud"
 )
 
-// deviceAnswer has some fields that the original's clients look for and that
-// have one value in this service.
+// deviceAnswer has a field that the original's clients look for and that has
+// one value in this service: firmware_checksum.
 type deviceAnswer struct {
 	Object                  string            `json:"object"`
 	ID                      string            `json:"id"`
@@ -30,7 +30,7 @@ type deviceAnswer struct {
 	Manifest                string            `json:"manifest"`
 	FirmwareChecksum        string            `json:"firmware_checksum"`
 	CertificateID           string            `json:"ca_id"`
-	IssuerFingerprint       string            `json:"issuer_fingerprint"`
+	IssuerFingerprint       *string           `json:"issuer_fingerprint"`
 	DeviceKey               string            `json:"device_key"`
 	VendorID                string            `json:"vendor_id"`
 	DeviceClass             string            `json:"device_class"`
@@ -40,12 +40,35 @@ type deviceAnswer struct {
 	BootstrappedTimestamp   *timestamp        `json:"bootstrapped_timestamp,omitempty"`
 	CreatedAt               timestamp         `json:"created_at"`
 	UpdatedAt               timestamp         `json:"updated_at"`
+	suspensionAnswer
 }
 
+// deviceBody is what may be changed of a device.
 type deviceBody struct {
 	Name             *string            `json:"name"`
 	Description      *string            `json:"description"`
 	CustomAttributes *map[string]string `json:"custom_attributes"`
+	AutoUpdate       *bool              `json:"auto_update"`
+	CertificateID    *string            `json:"ca_id"`
+	DeviceKey        *string            `json:"device_key"`
+	EndpointType     *string            `json:"endpoint_type"`
+	HostGateway      *string            `json:"host_gateway"`
+}
+
+func (body deviceBody) changes() cloud.DeviceChanges {
+	changes := cloud.DeviceChanges{
+		Name:          body.Name,
+		Description:   body.Description,
+		AutoUpdate:    body.AutoUpdate,
+		CertificateID: body.CertificateID,
+		DeviceKey:     body.DeviceKey,
+		EndpointType:  body.EndpointType,
+		HostGateway:   body.HostGateway,
+	}
+	if body.CustomAttributes != nil {
+		changes.CustomAttributes = together(*body.CustomAttributes, nil)
+	}
+	return changes
 }
 
 func showDevice(device *cloud.Device) deviceAnswer {
@@ -59,13 +82,18 @@ func showDevice(device *cloud.Device) deviceAnswer {
 		Name:                    device.Name,
 		Description:             device.Description,
 		CustomAttributes:        together(device.CustomAttributes, nil),
-		Groups:                  []string{},
+		Groups:                  append([]string{}, device.Groups...),
 		State:                   string(device.State),
 		ExecutionMode:           device.ExecutionMode,
-		DeployedState:           "development",
-		Mechanism:               "connector",
+		DeployedState:           deployedState(device.ExecutionMode),
+		Deployment:              device.Deployment,
+		AutoUpdate:              device.AutoUpdate,
+		Mechanism:               device.Mechanism,
+		MechanismURL:            device.MechanismURL,
+		HostGateway:             device.HostGateway,
+		Manifest:                device.Manifest,
 		CertificateID:           device.CertificateID,
-		IssuerFingerprint:       device.IssuerFingerprint,
+		IssuerFingerprint:       optionalText(device.IssuerFingerprint),
 		DeviceKey:               device.DeviceKey,
 		VendorID:                device.VendorID,
 		DeviceClass:             device.DeviceClass,
@@ -75,32 +103,21 @@ func showDevice(device *cloud.Device) deviceAnswer {
 		BootstrappedTimestamp:   optionalTime(device.BootstrappedAt),
 		CreatedAt:               timestamp(device.CreatedAt),
 		UpdatedAt:               timestamp(device.UpdatedAt),
+		suspensionAnswer:        showSuspension(device.Suspension),
 	}
 }
 
-func (a *API) listDevices(c *call) (answer, error) {
-	query, err := c.query()
-	if err != nil {
-		return answer{}, err
+// deployedState is what the original calls the kind of a device's certificate.
+func deployedState(executionMode int) string {
+	if executionMode == cloud.ProductionMode {
+		return "production"
 	}
-	devices, err := a.service.Devices(c.Context(), c.who, query)
-	if err != nil {
-		return answer{}, err
-	}
-	return page(query, devices, showDevice), nil
+	return "development"
 }
 
-func (a *API) device(c *call) (answer, error) {
-	id, err := c.pathID()
-	if err != nil {
-		return answer{}, err
-	}
-	device, err := a.service.Device(c.Context(), c.who, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, showDevice(device)}, nil
-}
+func (a *API) listDevices(c *call) (answer, error) { return list(c, a.service.Devices, showDevice) }
+
+func (a *API) device(c *call) (answer, error) { return read(c, a.service.Device, showDevice) }
 
 func (a *API) updateDevice(c *call) (answer, error) {
 	id, err := c.pathID()
@@ -111,21 +128,11 @@ func (a *API) updateDevice(c *call) (answer, error) {
 	if err := c.decode(&body); err != nil {
 		return answer{}, err
 	}
-	changes := cloud.DeviceChanges{Name: body.Name, Description: body.Description}
-	if body.CustomAttributes != nil {
-		changes.CustomAttributes = *body.CustomAttributes
-	}
-	device, err := a.service.UpdateDevice(c.Context(), c.who, id, changes)
+	device, err := a.service.UpdateDevice(c.Context(), c.who, id, body.changes())
 	if err != nil {
 		return answer{}, err
 	}
 	return answer{http.StatusOK, showDevice(device)}, nil
 }
 
-func (a *API) deleteDevice(c *call) (answer, error) {
-	id, err := c.pathID()
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, a.service.DeleteDevice(c.Context(), c.who, id)
-}
+func (a *API) deleteDevice(c *call) (answer, error) { return remove(c, a.service.DeleteDevice) }

@@ -100,9 +100,10 @@ func TestDevicesAreFilteredInEverySpelling(t *testing.T) {
 	created := fmt.Sprint(w.ask("GET", "/v3/devices/"+first.DeviceID, nil).at("created_at"))
 	dashed := "ABABABAB-abab-abab-abab-abababababab"
 	for query, wanted := range map[string]float64{
-		"state__eq=registered":                                                          1,
-		"state=registered":                                                              1,
-		"state__in=registered%2Cbootstrapped":                                           2,
+		"state__eq=registered":                1,
+		"state=registered":                    1,
+		"state__in=registered%2Cbootstrapped": 2,
+		"filter=state__in%3D%255B%2527registered%2527%252C%2B%2527x%2527%255D":          1, // ['registered', 'x']
 		"state__nin=registered,deregistered":                                            1,
 		"filter=state__eq%3Dregistered":                                                 1,
 		"filter=state__eq=registered":                                                   1,
@@ -139,10 +140,30 @@ func TestDevicesAreFilteredInEverySpelling(t *testing.T) {
 		}
 	}
 	for _, query := range []string{
-		"nothing__eq=x", "filter=nothing=x", "created_at__eq=2019-01-01T00:00:00Z", "state__lte=registered", "groups__eq=x",
-		"auto_update__eq=yes", "auto_update__in=true", "custom_attributes__eq=x", "custom_attributes__1=x", "filter=%25zz",
+		"nothing__eq=x", "filter=nothing=x", "state__lte=registered", "groups__eq=x", "filter=groups__in%3Dx", "name__like=x",
+		"auto_update__eq=yes", "created_at__like=x", "custom_attributes__eq=x", "custom_attributes__1=x", "filter=%25zz",
 	} {
 		checkFailure(t, w.ask("GET", "/v3/devices?"+query, nil), 400, "400 Bad Request")
+	}
+}
+
+// What a device is shown with finds it: of these fields that is the date alone.
+func TestDevicesAreFoundByTheDatesTheyAreShownWith(t *testing.T) {
+	w := newWorld(t)
+	device := w.bootstrap(w.createCertificate("a"))
+	entry := w.must(200, w.ask("GET", "/v3/devices/"+device.DeviceID, nil))
+	for _, field := range []string{"bootstrap_expiration_date", "connector_expiration_date"} {
+		date := fmt.Sprint(entry.at(field))
+		for condition, wanted := range map[string]float64{
+			"=" + date: 1, "__eq=" + date: 1, "__neq=" + date: 0, "__in=2001-02-03," + date: 1, "__nin=" + date: 0,
+			"__lte=" + date: 1, "__gte=" + date: 1, "__eq=" + date + "T23:59:59Z": 1, "__gte=" + date + "T23:59:59.5Z": 1,
+			"__lte=2001-02-03": 0, "__gte=2001-02-03": 1, "__neq=2001-02-03": 1,
+		} {
+			if got := w.must(200, w.ask("GET", "/v3/devices?"+field+condition, nil)); got.at("total_count") != wanted {
+				t.Errorf("%s%s chooses %v", field, condition, got.at("total_count"))
+			}
+		}
+		checkFailure(t, w.ask("GET", "/v3/devices?"+field+"__eq=tomorrow", nil), 400, "400 Bad Request")
 	}
 }
 
@@ -173,7 +194,9 @@ func TestListsArePagedWithoutGapsAndRepeats(t *testing.T) {
 			t.Errorf("%s gives %v", order, got)
 		}
 	}
-	for query, limit := range map[string]float64{"limit=0": 2, "limit=-3": 2, "limit=5000": 1000, "": 50, "limit=1": 2} {
+	for query, limit := range map[string]float64{
+		"limit=0": 2, "limit=-3": 2, "limit=5000": 1000, "": 50, "limit=1": 2, "limit=99999999999999999999": 1000, "limit=-99999999999999999999": 2,
+	} {
 		if got := w.must(200, w.ask("GET", "/v3/devices?"+query, nil)); got.at("limit") != limit || got.at("after") != nil {
 			t.Errorf("%q gives limit %v", query, got.at("limit"))
 		}

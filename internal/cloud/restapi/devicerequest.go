@@ -44,6 +44,9 @@ func (c *call) deviceRequest() (connect.Request, error) {
 	if err != nil || len(text) > maxDeviceRequest || json.Unmarshal(text, &body) != nil {
 		return connect.Request{}, cloud.Refuse(errBody, "the body is not a JSON object")
 	}
+	if body.Method == "" || body.URI == "" {
+		return connect.Request{}, connect.ErrRequest
+	}
 	payload, err := base64.StdEncoding.DecodeString(valueOf(body.Payload))
 	if err != nil {
 		return connect.Request{}, connect.ErrRequest
@@ -54,15 +57,19 @@ func (c *call) deviceRequest() (connect.Request, error) {
 	if err != nil {
 		return connect.Request{}, err
 	}
-	expiry, err := number(parameters, "expiry-seconds")
+	seconds, err := number(parameters, "expiry-seconds")
 	if err != nil {
 		return connect.Request{}, err
+	}
+	var expiry *time.Duration
+	if seconds != nil {
+		expiry = new(time.Duration(*seconds) * time.Second)
 	}
 	return connect.Request{
 		ID: parameters.Get("async-id"), Method: strings.ToUpper(body.Method),
 		Path: "/" + strings.Trim(path, "/"), Query: strings.FieldsFunc(options, func(r rune) bool { return r == '&' }),
 		Accept: valueOf(body.Accept), ContentType: valueOf(body.ContentType), Payload: payload,
-		Retries: retries, Expiry: time.Duration(expiry) * time.Second,
+		Retries: retries, Expiry: expiry,
 	}, nil
 }
 
@@ -73,15 +80,16 @@ func valueOf(text *string) string {
 	return *text
 }
 
-// number is a parameter of the query that is a small number; 0 if it is absent.
-func number(parameters url.Values, name string) (int, error) {
+// number is a parameter of the query that is a small number; nil if it is
+// absent.
+func number(parameters url.Values, name string) (*int, error) {
 	text := parameters.Get(name)
 	if text == "" {
-		return 0, nil
+		return nil, nil
 	}
 	value, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		return 0, connect.ErrRequest
+		return nil, connect.ErrRequest
 	}
-	return int(value), nil
+	return new(int(value)), nil
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mbl/internal/cloud"
@@ -30,6 +31,9 @@ func (a *API) listResources(c *call) (answer, error) {
 		return answer{}, err
 	}
 	links, err := a.connect.Resources(c.Context(), c.who, id)
+	if errors.Is(err, connect.ErrNotConnected) {
+		err = connect.ErrDeviceNotFound // what is documented here; clients ask again after 429
+	}
 	if err != nil {
 		return answer{}, err
 	}
@@ -45,22 +49,36 @@ func (a *API) listResources(c *call) (answer, error) {
 	return answer{http.StatusOK, shown}, nil
 }
 
+// readResource answers from the cache what is still good there, and asks the
+// device for everything else.
 func (a *API) readResource(c *call) (answer, error) {
-	if c.URL.Query().Get("cacheOnly") != "true" {
+	cacheOnly, err := c.flag("cacheOnly")
+	if err != nil {
+		return answer{}, err
+	}
+	silent, err := c.flag("noResp")
+	if err != nil {
+		return answer{}, err
+	}
+	if !cacheOnly && (silent || len(c.forDevice()) > 0) {
 		return a.sendToResource(c)
 	}
 	id, err := c.deviceID()
 	if err != nil {
 		return answer{}, err
 	}
-	value, known, err := a.connect.Cached(c.Context(), c.who, id, "/"+c.PathValue("path"))
-	if err != nil {
+	value, known, err := a.connect.Cached(c.Context(), c.who, id, c.resource())
+	wanted := c.accepted()
+	switch {
+	case err != nil:
 		return answer{}, err
-	}
-	if !known {
+	case known && (cacheOnly || wanted == "" || wanted == "*/*" || wanted == value.Type):
+		return answer{http.StatusOK, text{value.Type, value.Payload}}, nil
+	case cacheOnly:
 		return answer{status: http.StatusResetContent}, nil
+	default:
+		return a.sendToResource(c)
 	}
-	return answer{http.StatusOK, text{value.Type, value.Payload}}, nil
 }
 
 // sendToResource passes a request on to a device. What is not for this API in
@@ -77,10 +95,13 @@ func (a *API) sendToResource(c *call) (answer, error) {
 	if len(payload) > connect.MaxPayload {
 		return answer{}, errTooLarge
 	}
-	silent := c.URL.Query().Get("noResp") == "true"
+	silent, err := c.flag("noResp")
+	if err != nil {
+		return answer{}, err
+	}
 	asyncID := a.connect.NewID()
 	err = a.connect.Send(c.Context(), c.who, connect.Request{
-		DeviceID: id, ID: asyncID, Method: c.Method, Path: "/" + c.PathValue("path"), Query: c.forDevice(),
+		DeviceID: id, ID: asyncID, Method: c.Method, Path: c.resource(), Query: c.forDevice(),
 		Accept: c.accepted(), ContentType: c.sent(), Payload: payload, Silent: silent,
 	})
 	if err != nil {
@@ -90,6 +111,20 @@ func (a *API) sendToResource(c *call) (answer, error) {
 		return answer{status: http.StatusNoContent}, nil
 	}
 	return answer{http.StatusAccepted, asyncAnswer{asyncID}}, nil
+}
+
+// flag is a parameter of the query that is true or false, as clients write
+// those; an absent one is false.
+func (c *call) flag(name string) (bool, error) {
+	text := c.URL.Query().Get(name)
+	if text == "" {
+		return false, nil
+	}
+	set, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, cloud.RefuseField(name, "is not true or false")
+	}
+	return set, nil
 }
 
 // forDevice is what of the query is for the device.

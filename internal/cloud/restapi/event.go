@@ -2,7 +2,6 @@ package restapi
 
 import (
 	"maps"
-	"net/http"
 
 	"mbl/internal/cloud"
 )
@@ -49,25 +48,7 @@ func together(a, b map[string]string) map[string]string {
 }
 
 func (a *API) listEvents(c *call) (answer, error) {
-	query, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
-	events, err := a.service.DeviceEvents(c.Context(), c.who, query)
-	if err != nil {
-		return answer{}, err
-	}
-	return page(query, events, showEvent), nil
+	return list(c, a.service.DeviceEvents, showEvent)
 }
 
-func (a *API) event(c *call) (answer, error) {
-	id, err := c.pathID()
-	if err != nil {
-		return answer{}, err
-	}
-	event, err := a.service.DeviceEvent(c.Context(), c.who, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, showEvent(event)}, nil
-}
+func (a *API) event(c *call) (answer, error) { return read(c, a.service.DeviceEvent, showEvent) }

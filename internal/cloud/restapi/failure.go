@@ -2,8 +2,11 @@ package restapi
 
 import (
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"mbl/internal/cloud"
 )
@@ -11,9 +14,33 @@ import (
 // Refusals that only this door knows.
 var (
 	errMethod   = cloud.Refuse(errors.New("method"), "the path does not take this method")
+	errUpgrade  = cloud.Refuse(errors.New("upgrade"), "the path takes websockets only")
 	errTooLarge = cloud.Refuse(errors.New("too large"), "the body is too large")
 	errBody     = errors.New("body") // the body is no JSON
 )
+
+// errTooMany is the kind of a tooManyError.
+var errTooMany = errors.New("too many requests")
+
+// tooManyError refuses who asks too often.
+type tooManyError struct{ wait time.Duration }
+
+func (e *tooManyError) Error() string { return errTooMany.Error() }
+
+func (e *tooManyError) Unwrap() error { return errTooMany }
+
+// sayHow says how a request that was refused could be made: when, or by which
+// protocol.
+func sayHow(header http.Header, err error) {
+	var tooMany *tooManyError
+	if errors.As(err, &tooMany) {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(tooMany.wait.Seconds()))))
+	}
+	if errors.Is(err, errUpgrade) {
+		header.Set("Connection", "Upgrade")
+		header.Set("Upgrade", "websocket")
+	}
+}
 
 // kinds says how each kind of refusal is answered; anything else is a fault.
 var kinds = []struct {
@@ -29,6 +56,8 @@ var kinds = []struct {
 	{cloud.ErrForbidden, http.StatusForbidden, "access_denied", "the request is not allowed"},
 	{cloud.ErrNotFound, http.StatusNotFound, "not_found", "there is no such thing"},
 	{cloud.ErrConflict, http.StatusConflict, "duplicate", "it exists already"},
+	{cloud.ErrUnavailable, http.StatusLocked, "locked", "it is not possible as things are now"},
+	{errTooMany, http.StatusTooManyRequests, "rate_limit_exceeded", "too many wrong API keys came from this address; wait as long as Retry-After says"},
 	{errMethod.Kind, http.StatusMethodNotAllowed, "method_not_supported", ""},
 	{errTooLarge.Kind, http.StatusRequestEntityTooLarge, "request_too_large", ""},
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ import (
 	"mbl/internal/coap"
 	"mbl/internal/pki"
 	"mbl/internal/sealed"
+	"mbl/internal/webhook"
 )
 
 // world is a service on a real database behind a real HTTP server.
@@ -32,20 +34,50 @@ type world struct {
 	service *cloud.Service
 	connect *connect.Service
 	device  atomic.Pointer[coap.Handler] // answers requests to devices; nil: none is connected
-	api     http.Handler
-	url     string
-	admin   string // API key text
-	log     *bytes.Buffer
-	ahead   atomic.Int64 // how far the service's clock is ahead
-	opened  *store.Store
+
+	observed atomic.Pointer[[]byte] // token of the latest request to observe
+	api      http.Handler
+	url      string
+	admin    string // API key text
+	log      *bytes.Buffer
+	ahead    atomic.Int64 // how far the service's clock is ahead
+	opened   *store.Store
+	database string // file
 }
+
+// emptyDatabase is a database file with its tables, made once: making them is
+// most of what a small test costs.
+var emptyDatabase = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "restapi-test-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "empty.db")
+	opened, err := store.OpenSQLite(context.Background(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := opened.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 func newWorld(t testing.TB) *world { return newWorldWith(t, cloud.DefaultLimits()) }
 
 func newWorldWith(t testing.TB, limits cloud.Limits) *world {
 	t.Helper()
 	w := &world{t: t, log: &bytes.Buffer{}}
-	opened, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "test.db"))
+	w.database = filepath.Join(t.TempDir(), "test.db")
+	empty, err := emptyDatabase()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(w.database, empty, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opened, err := store.OpenSQLite(t.Context(), w.database)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +94,7 @@ func newWorldWith(t testing.TB, limits cloud.Limits) *world {
 	w.service.UseServers(cloud.Servers{Bootstrap: "devices.example:5684", LwM2M: "devices.example:5685"})
 	w.admin = w.newKey(cloud.Administrators)
 	w.connect = connect.New(connect.Config{
-		Directory: w.service, Devices: w, Limits: connect.DefaultLimits(), Now: w.now, Log: log,
+		Directory: w.service, Devices: w, Memory: w.service, Callbacks: webhook.New(true), Limits: connect.DefaultLimits(), Now: w.now, Log: log,
 	})
 	w.service.UseWatcher(w.connect)
 	ctx, stop := context.WithCancel(t.Context())
@@ -91,6 +123,14 @@ func (w *world) Do(ctx context.Context, _ string, request *coap.Request) (*coap.
 		return nil, cloud.ErrNotConnected
 	}
 	return (*handler)(ctx, request), nil
+}
+
+// Session implements connect.Devices.
+func (w *world) Session(string) uint64 {
+	if w.device.Load() == nil {
+		return 0
+	}
+	return 1
 }
 
 // closeStore closes the database; whatever needs it then fails.
@@ -166,7 +206,12 @@ func (w *world) askAs(key, method, path string, body any) reply {
 
 func (w *world) send(request *http.Request) reply {
 	w.t.Helper()
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return w.sendBy(&http.Client{}, request)
+}
+
+func (w *world) sendBy(client *http.Client, request *http.Request) reply {
+	w.t.Helper()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	response, err := client.Do(request)
 	if err != nil {
 		w.t.Fatal(err)

@@ -35,13 +35,5 @@ func (a *API) createIdentity(c *call) (answer, error) {
 }
 
 func (a *API) listIdentities(c *call) (answer, error) {
-	query, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
-	certificates, err := a.service.Identities(c.Context(), c.who, query)
-	if err != nil {
-		return answer{}, err
-	}
-	return page(query, certificates, showTrustedCertificate(a.now())), nil
+	return list(c, a.service.Identities, showTrustedCertificate(a.now()))
 }

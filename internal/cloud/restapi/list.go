@@ -1,6 +1,7 @@
 package restapi
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -21,6 +22,7 @@ const (
 type listRules struct {
 	fields cloud.Fields
 	clamp  bool // a limit out of range is brought into it, and not refused
+	whole  bool // there is one page, whatever limit and after say
 }
 
 // listAnswer is a page of a list.
@@ -40,6 +42,10 @@ func (c *call) query() (cloud.Query, error) {
 	parameters, err := url.ParseQuery(c.URL.RawQuery)
 	if err != nil {
 		return query, cloud.Refuse(cloud.ErrInvalid, "the query string is malformed")
+	}
+	if c.rules.whole {
+		parameters.Del("limit")
+		parameters.Del("after")
 	}
 	if query.Limit, err = c.rules.limit(parameters.Get("limit")); err != nil {
 		return query, err
@@ -65,8 +71,8 @@ func (rules *listRules) limit(text string) (int, error) {
 	if text == "" {
 		return defaultLimit, nil
 	}
-	limit, err := strconv.Atoi(text)
-	if err != nil {
+	limit, err := strconv.Atoi(text) // the nearest number there is, if it is out of range
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, cloud.RefuseField("limit", "is not a number")
 	}
 	if rules.clamp {

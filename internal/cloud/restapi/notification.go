@@ -30,10 +30,11 @@ func (a *API) closeChannel(c *call) (answer, error) {
 }
 
 func (a *API) channel(c *call) (answer, error) {
-	if !a.connect.ChannelOpen(c.who) {
+	mechanism, known := map[connect.ChannelKind]string{
+		connect.LongPoll: "LONG_POLLING", connect.Callback: "CALLBACK", connect.Websocket: "WEB_SOCKET",
+	}[a.connect.ChannelKind(c.who)]
+	if !known {
 		return answer{}, connect.ErrNoChannel
 	}
-	return answer{http.StatusOK, channelAnswer{"LONG_POLLING"}}, nil
+	return answer{http.StatusOK, channelAnswer{mechanism}}, nil
 }
-
-func (a *API) callback(*call) (answer, error) { return answer{}, connect.ErrNoChannel }

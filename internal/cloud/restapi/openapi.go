@@ -51,10 +51,22 @@ func operation(row route) object {
 	if row.access == administrators {
 		described["description"] = "Needs an API key of the group Administrators."
 	}
-	if row.body != nil {
-		described["requestBody"] = object{"required": true, "content": jsonContent(row.body)}
+	if body := requestBody(row); body != nil {
+		described["requestBody"] = body
 	}
 	return described
+}
+
+// requestBody is JSON, or what a device is to be given; nil for none.
+func requestBody(row route) object {
+	switch {
+	case row.body != nil:
+		return object{"required": true, "content": jsonContent(row.body)}
+	case row.path == resourcePath && (row.method == http.MethodPut || row.method == http.MethodPost):
+		return object{"content": object{"*/*": object{"schema": object{"type": "string", "format": "binary"}}}}
+	default:
+		return nil
+	}
 }
 
 // operationID is unique, since method and path are.
@@ -71,13 +83,13 @@ func parameters(row route) []object {
 			"schema": object{"type": "string", "pattern": "^[a-f0-9]{32}$"},
 		})
 	}
-	if strings.Contains(row.path, "{path}") {
-		described = append(described, object{
-			"name": "path", "in": "path", "required": true, "schema": object{"type": "string"},
-		})
+	for _, name := range []string{"path", "name"} {
+		if strings.Contains(row.path, "{"+name+"}") {
+			described = append(described, object{"name": name, "in": "path", "required": true, "schema": object{"type": "string"}})
+		}
 	}
 	if row.list == nil {
-		return described
+		return append(described, queryParameters(row)...)
 	}
 	described = append(described,
 		inQuery("limit", object{"type": "integer", "minimum": minLimit, "maximum": maxLimit, "default": defaultLimit}),
@@ -111,8 +123,16 @@ func responses(row route) object {
 	}
 	return object{
 		strconv.Itoa(row.status): success,
-		"default":                object{"description": "Refused or failed", "content": jsonContent(failureAnswer{})},
+		"default":                object{"description": "Refused or failed", "content": failureContent(row)},
 	}
+}
+
+// failureContent is a word in version 2.
+func failureContent(row route) object {
+	if strings.HasPrefix(row.path, versionTwo) {
+		return object{"text/plain": object{"schema": object{"type": "string"}}}
+	}
+	return jsonContent(failureAnswer{})
 }
 
 func jsonContent(body any) object {

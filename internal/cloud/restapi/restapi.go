@@ -9,6 +9,7 @@ package restapi
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"mbl/internal/cloud"
@@ -24,6 +25,9 @@ type API struct {
 	now     func() time.Time
 	observe func(Observation)
 	ids     *objectid.Source
+
+	wrongKeys *wrongKeys
+
 	mux     *http.ServeMux
 	openAPI []byte
 }
@@ -54,11 +58,13 @@ func New(config Config) *API {
 		now:     config.Now,
 		observe: config.Observe,
 		ids:     objectid.NewSource(config.Now),
+
+		wrongKeys: newWrongKeys(),
 	}
 	if a.observe == nil {
 		a.observe = func(Observation) {}
 	}
-	table := append(routes(), connectRoutes()...)
+	table := slices.Concat(routes(), accountRoutes(), directoryRoutes(), connectRoutes(), subscriptionRoutes(), identityRoutes())
 	a.openAPI = describe(table)
 	a.mux = newMux(a, table)
 	return a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -35,26 +36,45 @@ func newMux(api *API, table []route) *http.ServeMux {
 // slash at its end, and nothing is ever redirected: clients would repeat a
 // redirected POST as GET.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	wanted := r.URL.Path
-	if len(wanted) > 1 {
-		wanted = strings.TrimSuffix(wanted, "/")
-	}
-	if path.Clean(wanted) != wanted { // net/http would redirect it
-		wanted = "/unknown"
-	}
-	if wanted != r.URL.Path {
+	written := r.URL.EscapedPath()
+	if wanted := canonical(written); wanted != written {
 		address := *r.URL
-		address.Path, address.RawPath = wanted, ""
+		address.RawPath = wanted
+		address.Path, _ = url.PathUnescape(wanted) // it is a path with less in it
 		r = r.WithContext(r.Context())
 		r.URL = &address
 	}
 	a.mux.ServeHTTP(w, r)
 }
 
+// canonical is a path as the table has it. What is escaped is part of a name,
+// such as a slash in an endpoint name, and stays.
+func canonical(escaped string) string {
+	for strings.Contains(escaped, "//") { // clients put a path that begins with a slash behind a slash
+		escaped = strings.ReplaceAll(escaped, "//", "/")
+	}
+	if len(escaped) > 1 {
+		escaped = strings.TrimSuffix(escaped, "/")
+	}
+	switch {
+	case path.Clean(escaped) == escaped:
+		return escaped
+	case strings.HasPrefix(escaped, versionTwo): // net/http would redirect it
+		return versionTwo + "unknown"
+	default:
+		return "/unknown"
+	}
+}
+
 func (a *API) dispatch(w http.ResponseWriter, r *http.Request, pattern string, rows []route) {
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
+	}
+	if method == http.MethodOptions {
+		w.Header().Set("Allow", methods(rows))
+		a.run(w, r, pattern, func(*call) (answer, error) { return answer{status: http.StatusNoContent}, nil })
+		return
 	}
 	at := slices.IndexFunc(rows, func(row route) bool { return row.method == method })
 	if at < 0 {
@@ -68,16 +88,20 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request, pattern string, r
 			return answer{}, err
 		}
 		c.rules = row.list
+		c.audit(row)
 		return row.handle(a, c)
 	})
 }
 
 func methods(rows []route) string {
-	names := make([]string, len(rows))
-	for i, row := range rows {
-		names[i] = row.method
+	var names []string
+	for _, row := range rows {
+		names = append(names, row.method)
+		if row.method == http.MethodGet {
+			names = append(names, http.MethodHead)
+		}
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(append(names, http.MethodOptions), ", ")
 }
 
 // run answers one request, whatever happens.
@@ -87,13 +111,17 @@ func (a *API) run(w http.ResponseWriter, r *http.Request, pattern string, handle
 	reply, err := guard(c, handle)
 	if err != nil {
 		reply = a.failure(c, err)
+		sayHow(w.Header(), err)
 	}
 	w.Header().Set("X-Request-Id", c.id)
-	reply.write(w)
 	took := a.now().Sub(began)
 	a.observe(Observation{Method: r.Method, Route: pattern, Status: reply.status, Took: took})
 	a.log.DebugContext(r.Context(), "request", "method", r.Method, "route", pattern, "status", reply.status,
 		"took", took, "request_id", c.id)
+	reply.write(w) // last: a websocket stays
+	if r.Method == http.MethodHead {
+		reply.unread()
+	}
 }
 
 // errPanic is a fault of the program itself.

@@ -48,7 +48,7 @@ func routes() []route {
 		{"GET", "/v3/api-keys/{id}", keyHolders, (*API).apiKey, "Read an API key", nil, nil, http.StatusOK, apiKeyAnswer{}},
 		{"PUT", "/v3/api-keys/{id}", keyHolders, (*API).updateAPIKey, "Change an API key", nil, apiKeyBody{}, http.StatusOK, apiKeyAnswer{}},
 		{"DELETE", "/v3/api-keys/{id}", keyHolders, (*API).deleteAPIKey, "Delete an API key", nil, nil, http.StatusNoContent, nil},
-		{"POST", "/v3/api-keys/{id}/reset-secret", keyHolders, (*API).resetAPIKeySecret, "Give an API key a new secret; its text is shown only here", nil, nil, http.StatusOK, apiKeyAnswer{}},
+		{"POST", "/v3/api-keys/{id}/reset-secret", keyHolders, (*API).resetAPIKeySecret, "Give an API key a new secret; its text is shown only here, and the key's callback and its waiting requests are deleted", nil, nil, http.StatusOK, apiKeyAnswer{}},
 
 		{"POST", "/v3/developer-certificates", keyHolders, (*API).createDeveloperCertificate, "Create a developer certificate", nil, developerCertificateBody{}, http.StatusCreated, developerCertificateAnswer{}},
 		{"GET", "/v3/developer-certificates/{id}", keyHolders, (*API).developerCertificate, "Read a developer certificate with its private key", nil, nil, http.StatusOK, developerCertificateAnswer{}},
@@ -58,7 +58,7 @@ func routes() []route {
 
 		{"GET", "/v3/trusted-certificates", keyHolders, (*API).listTrustedCertificates, "List trusted certificates", certificates, nil, http.StatusOK, listAnswer[trustedCertificateAnswer]{}},
 		{"GET", "/v3/trusted-certificates/{id}", keyHolders, (*API).trustedCertificate, "Read a trusted certificate", nil, nil, http.StatusOK, trustedCertificateAnswer{}},
-		{"DELETE", "/v3/trusted-certificates/{id}", keyHolders, (*API).deleteTrustedCertificate, "Delete a trusted certificate and those under it; their devices are cut off", nil, nil, http.StatusNoContent, nil},
+		{"DELETE", "/v3/trusted-certificates/{id}", keyHolders, (*API).deleteTrustedCertificate, "Delete a trusted certificate and those under it (an uploaded one: administrators only); their devices are cut off", nil, nil, http.StatusNoContent, nil},
 
 		{"GET", "/v3/server-credentials", keyHolders, (*API).serverCredentials, "Both servers' addresses and CA certificates", nil, nil, http.StatusOK, allServerCredentialsAnswer{}},
 		{"GET", "/v3/server-credentials/bootstrap", keyHolders, (*API).bootstrapCredential, "The bootstrap server's address and CA certificate", nil, nil, http.StatusOK, serverCredentialAnswer{}},

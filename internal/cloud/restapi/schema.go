@@ -1,8 +1,11 @@
 package restapi
 
 import (
+	"maps"
 	"reflect"
 	"strings"
+
+	"mbl/internal/cloud/connect"
 )
 
 // schemaOf is the JSON schema of a value's type: a body of this package.
@@ -14,6 +17,8 @@ func schema(t reflect.Type) object {
 		return object{"type": "string", "format": "date-time"}
 	case reflect.TypeFor[day]():
 		return object{"type": "string", "format": "date"}
+	case reflect.TypeFor[connect.Departure](): // where a document describes it
+		return object{"type": "string"}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -40,6 +45,10 @@ func schema(t reflect.Type) object {
 func structSchema(t reflect.Type) object {
 	properties := object{}
 	for field := range t.Fields() {
+		if field.Anonymous { // its fields are this struct's own
+			maps.Copy(properties, structSchema(field.Type)["properties"].(object))
+			continue
+		}
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		properties[name] = schema(field.Type)
 	}

@@ -1,7 +1,6 @@
 package restapi
 
 import (
-	"net/http"
 	"time"
 
 	"mbl/internal/cloud"
@@ -68,33 +67,13 @@ func showTrustedCertificate(now time.Time) func(*cloud.TrustedCertificate) trust
 }
 
 func (a *API) listTrustedCertificates(c *call) (answer, error) {
-	query, err := c.query()
-	if err != nil {
-		return answer{}, err
-	}
-	certificates, err := a.service.TrustedCertificates(c.Context(), c.who, query)
-	if err != nil {
-		return answer{}, err
-	}
-	return page(query, certificates, showTrustedCertificate(a.now())), nil
+	return list(c, a.service.TrustedCertificates, showTrustedCertificate(a.now()))
 }
 
 func (a *API) trustedCertificate(c *call) (answer, error) {
-	id, err := c.pathID()
-	if err != nil {
-		return answer{}, err
-	}
-	certificate, err := a.service.TrustedCertificate(c.Context(), c.who, id)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{http.StatusOK, showTrustedCertificate(a.now())(certificate)}, nil
+	return read(c, a.service.TrustedCertificate, showTrustedCertificate(a.now()))
 }
 
 func (a *API) deleteTrustedCertificate(c *call) (answer, error) {
-	id, err := c.pathID()
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, a.service.DeleteTrustedCertificate(c.Context(), c.who, id)
+	return remove(c, a.service.DeleteTrustedCertificate)
 }

@@ -19,21 +19,34 @@ type wordRule struct {
 const (
 	versionTwo     = "/v2/"
 	deviceRequests = "/v2/device-requests/"
+	subscriptions  = "/v2/subscriptions/"
 )
 
 // words are the rules for a path. The first that fits counts.
 func words(path string) []wordRule {
 	family := resourceWords()
-	if strings.HasPrefix(path, deviceRequests) {
+	switch {
+	case strings.HasPrefix(path, deviceRequests):
 		family = deviceRequestWords()
+	case strings.HasPrefix(path, subscriptions):
+		family = subscriptionWords()
+	}
+	if strings.HasPrefix(path, sharedKeysPath) {
+		family = sharedKeyWordRules()
 	}
 	return append(family, []wordRule{
 		{connect.ErrDeviceNotFound, http.StatusNotFound, "DEVICE_NOT_FOUND"},
 		{connect.ErrPolling, http.StatusConflict, "LONG_POLL_EXISTS"},
 		{connect.ErrOverflow, http.StatusGone, "CHANNEL_OVERFLOW"},
+		{connect.ErrNoSubscription, http.StatusNotFound, "SUBSCRIPTION_NOT_FOUND"},
+		{connect.ErrOtherChannel, http.StatusBadRequest, "CHANNEL_ALREADY_EXISTS"},
+		{connect.ErrCallback, http.StatusBadRequest, "CALLBACK_NOT_ACCESSIBLE"},
+		{connect.ErrOwnAddress, http.StatusBadRequest, "CALLBACK_ADDRESS_NOT_ALLOWED"},
+		{errUpgrade.Kind, http.StatusUpgradeRequired, "UPGRADE_REQUIRED"},
 		{connect.ErrNoChannel, http.StatusNotFound, "CHANNEL_NOT_FOUND"},
 		{cloud.ErrUnauthorized, http.StatusUnauthorized, "UNAUTHORIZED"},
 		{cloud.ErrForbidden, http.StatusForbidden, "FORBIDDEN"},
+		{errTooMany, http.StatusTooManyRequests, "TOO_MANY_REQUESTS"},
 		{cloud.ErrNotFound, http.StatusNotFound, "NOT_FOUND"},
 		{errMethod.Kind, http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"},
 		{errTooLarge.Kind, http.StatusRequestEntityTooLarge, "REQUEST_ENTITY_TOO_LARGE"},
@@ -59,6 +72,16 @@ func resourceWords() []wordRule {
 		{connect.ErrNoResource, http.StatusNotFound, "RESOURCE_NOT_FOUND"},
 		{connect.ErrQueueFull, http.StatusTooManyRequests, "QUEUE_IS_FULL"},
 		{connect.ErrMediaType, http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE"},
+		{connect.ErrSleeps, http.StatusConflict, "NON_CONFIRMABLE_NOT_SUPPORTED"},
+	}
+}
+
+func subscriptionWords() []wordRule {
+	return []wordRule{
+		{connect.ErrNotConnected, http.StatusBadGateway, "DEVICE_NOT_CONNECTED"},
+		{connect.ErrNoResource, http.StatusNotFound, "RESOURCE_NOT_FOUND"},
+		{connect.ErrNotObservable, http.StatusPreconditionFailed, "NOT_OBSERVABLE"},
+		{connect.ErrQueueFull, http.StatusTooManyRequests, "QUEUE_IS_FULL"},
 	}
 }
 

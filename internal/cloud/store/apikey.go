@@ -12,8 +12,13 @@ const apiKeyColumns = `id, account_id, name, owner_id, group_ids, active, digest
 var apiKeys = listing[*cloud.APIKey]{
 	table:   "api_keys",
 	columns: apiKeyColumns,
-	fields:  map[string]string{"id": "id", "owner": "owner_id"},
-	scan:    scanAPIKey,
+	fields: map[string]string{
+		"id":     "id",
+		"owner":  "owner_id",
+		"groups": "group_ids", // JSON text: ids are found in it by Like
+		"status": "CASE WHEN active THEN 'ACTIVE' ELSE 'INACTIVE' END",
+	},
+	scan: scanAPIKey,
 }
 
 func scanAPIKey(row scanner) (*cloud.APIKey, error) {

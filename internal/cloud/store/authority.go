@@ -24,3 +24,8 @@ func (q *queries) InsertAuthority(ctx context.Context, a *cloud.AuthorityRecord)
 		string(a.Name), a.ID, a.Certificate, a.SealedKey, at(a.CreatedAt))
 	return err
 }
+
+// DeleteAuthority implements cloud.AuthorityWriter.
+func (q *queries) DeleteAuthority(ctx context.Context, name cloud.AuthorityName) error {
+	return q.execOne(ctx, `DELETE FROM authorities WHERE name = $1`, string(name))
+}

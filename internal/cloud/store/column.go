@@ -4,6 +4,8 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -34,6 +36,9 @@ func (i instant) Scan(value any) error {
 
 // at makes an argument of a time.
 func at(t time.Time) instant { return instant{&t} }
+
+// dayOf is the beginning of the day of an instant since 1970, as an instant.
+func dayOf(column string) string { return "(" + column + " - " + column + " % 86400000000)" }
 
 // document is a value in a column as JSON text.
 type document struct{ value any }
@@ -69,5 +74,22 @@ func (l length) Scan(value any) error {
 		return fmt.Errorf("a duration is stored as %T", value)
 	}
 	*l.Duration = time.Duration(microseconds) * time.Microsecond
+	return nil
+}
+
+// joined is what STRING_AGG made of texts without commas, in order; nil of none.
+type joined struct{ texts *[]string }
+
+// Scan implements sql.Scanner.
+func (j joined) Scan(value any) error {
+	switch value := value.(type) {
+	case nil:
+		*j.texts = nil
+	case string:
+		*j.texts = strings.Split(value, ",")
+		slices.Sort(*j.texts)
+	default:
+		return fmt.Errorf("a list of texts is read as %T", value)
+	}
 	return nil
 }

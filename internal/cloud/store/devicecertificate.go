@@ -24,19 +24,27 @@ func (q *queries) DeviceCertificate(ctx context.Context, fingerprint string) (*c
 func scanStanding(row scanner) (*cloud.Standing, error) {
 	var s cloud.Standing
 	return &s, row.Scan(&s.Device.AccountID, &s.Device.DeviceID, &s.Device.EndpointName,
-		&s.Status, instant{&s.NotAfter}, &s.TrustedCertificate)
+		&s.Status, instant{&s.NotAfter}, &s.TrustedCertificate, &s.Suspended)
 }
 
 // Standing implements cloud.DeviceCertificateReader.
 func (q *queries) Standing(ctx context.Context, fingerprint string) (*cloud.Standing, error) {
 	return one(ctx, q, scanStanding, `SELECT devices.account_id, devices.id, devices.endpoint_name,
 		device_certificates.status, device_certificates.not_after,
-		trusted_certificates.active AND COALESCE(developer.active, TRUE)
+		CASE WHEN devices.certificate_id = '' THEN TRUE
+		WHEN trusted_certificates.id IS NULL THEN FALSE
+		ELSE trusted_certificates.service <> 'lwm2m' OR trusted_certificates.active END,
+		devices.suspended
 		FROM device_certificates
 		JOIN devices ON devices.id = device_certificates.device_id
-		JOIN trusted_certificates ON trusted_certificates.id = devices.certificate_id
-		LEFT JOIN trusted_certificates AS developer ON developer.id = trusted_certificates.developer_certificate_id
+		LEFT JOIN trusted_certificates ON trusted_certificates.id = devices.certificate_id
 		WHERE device_certificates.fingerprint = $1`, fingerprint)
+}
+
+// CountDeviceCertificatesEnding implements cloud.DeviceCertificateReader.
+func (q *queries) CountDeviceCertificatesEnding(ctx context.Context, from, to time.Time) (int, error) {
+	return q.count(ctx, `SELECT COUNT(*) FROM device_certificates
+		WHERE status = 'active' AND not_after > $1 AND not_after <= $2`, at(from), at(to))
 }
 
 // InsertDeviceCertificate implements cloud.DeviceCertificateWriter.
@@ -45,12 +53,6 @@ func (q *queries) InsertDeviceCertificate(ctx context.Context, c *cloud.DeviceCe
 		c.Fingerprint, c.AccountID, c.DeviceID, c.CertificateID, string(c.Status),
 		at(c.NotAfter), at(c.IssuedAt), at(c.ChangedAt))
 	return err
-}
-
-// SetDeviceCertificateStatus implements cloud.DeviceCertificateWriter.
-func (q *queries) SetDeviceCertificateStatus(ctx context.Context, fingerprint string, status cloud.CertificateStatus, when time.Time) error {
-	return q.execOne(ctx, `UPDATE device_certificates SET status = $2, changed_at = $3 WHERE fingerprint = $1`,
-		fingerprint, string(status), at(when))
 }
 
 // RevokeDeviceCertificates implements cloud.DeviceCertificateWriter.
@@ -67,7 +69,13 @@ func (q *queries) RevokeCertificatesUnder(ctx context.Context, certificateID str
 	return err
 }
 
-// DeleteUnfinishedCertificates implements cloud.DeviceCertificateWriter.
-func (q *queries) DeleteUnfinishedCertificates(ctx context.Context, issuedBefore time.Time) (int, error) {
-	return q.exec(ctx, `DELETE FROM device_certificates WHERE status = 'issued' AND issued_at < $1`, at(issuedBefore))
+// CountActiveCertificates implements cloud.DeviceCertificateReader.
+func (q *queries) CountActiveCertificates(ctx context.Context, issuedBefore time.Time) (int, error) {
+	return q.count(ctx, `SELECT COUNT(*) FROM device_certificates WHERE status = 'active' AND issued_at < $1`, at(issuedBefore))
+}
+
+// DeleteDeviceCertificate implements cloud.DeviceCertificateWriter.
+func (q *queries) DeleteDeviceCertificate(ctx context.Context, fingerprint string) error {
+	_, err := q.exec(ctx, `DELETE FROM device_certificates WHERE fingerprint = $1`, fingerprint)
+	return err
 }

@@ -12,6 +12,7 @@ const eventColumns = `id, account_id, device_id, event_type, description, state_
 var events = listing[*cloud.DeviceEvent]{
 	table:   "device_events",
 	columns: eventColumns,
+	counted: &counts{table: "event_counts", sum: "events", fields: map[string]string{"event_type": "event_type"}},
 	fields: map[string]string{
 		"date_time":    "date_time",
 		"id":           "id",
@@ -50,11 +51,4 @@ func (q *queries) InsertEvent(ctx context.Context, e *cloud.DeviceEvent) error {
 // DeleteEvents implements cloud.EventWriter.
 func (q *queries) DeleteEvents(ctx context.Context, before time.Time) (int, error) {
 	return q.exec(ctx, `DELETE FROM device_events WHERE date_time < $1`, at(before))
-}
-
-// InsertAuditRecord implements cloud.AuditWriter.
-func (q *queries) InsertAuditRecord(ctx context.Context, r *cloud.AuditRecord) error {
-	_, err := q.exec(ctx, `INSERT INTO audit_records (id, account_id, key_id, action, object_id, at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		r.ID, r.AccountID, r.KeyID, r.Action, r.ObjectID, at(r.At))
-	return err
 }

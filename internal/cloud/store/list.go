@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,51 +15,122 @@ import (
 // listing is a table that can be listed by account.
 type listing[T any] struct {
 	table   string
+	scope   string // the column that says whose a row is; empty: account_id
+	key     string // the column of the id; empty: id
 	columns string
 	fields  map[string]string // name of a filter field: SQL expression
+	indexed string            // the table of custom attributes, one a row; empty: there is none
+	counted *counts           // nil: the rows are counted
 	scan    func(scanner) (T, error)
 }
 
-// list reads one page. Items are found by id, not by counting from the start,
-// so a page costs the same wherever it is and never shows an item twice.
-func list[T any](ctx context.Context, q *queries, from listing[T], accountID string, query cloud.Query) (cloud.Page[T], error) {
+// counts is a table that keeps how many rows of another there are.
+type counts struct {
+	table  string
+	scope  string            // like listing's
+	sum    string            // the column to add up
+	fields map[string]string // the conditions it knows the answer to
+}
+
+// list reads one page of what belongs to owner. Items are found by id, not by
+// counting from the start, so a page costs the same wherever it is and never
+// shows an item twice.
+func list[T any](ctx context.Context, q *queries, from listing[T], owner string, query cloud.Query) (cloud.Page[T], error) {
 	var page cloud.Page[T]
-	conditions := clause{fields: from.fields}
-	conditions.and("account_id = " + conditions.bind(accountID))
-	for _, condition := range query.Conditions {
-		if err := conditions.add(condition); err != nil {
-			return page, fmt.Errorf("cannot list %s: %w", from.table, err)
-		}
-	}
-	totals, err := many(ctx, q, scanInt, "SELECT COUNT(*) FROM "+from.table+" WHERE "+conditions.text, conditions.args...)
+	statement, err := from.pageStatement(owner, query)
 	if err != nil {
 		return page, err
+	}
+	items, err := many(ctx, q, from.scan, statement.text, statement.args...)
+	if err != nil {
+		return page, err
+	}
+	page.HasMore = len(items) > query.Limit
+	page.Items = items[:min(len(items), query.Limit)]
+	if query.After == "" && !page.HasMore {
+		page.Total = len(items)
+		return page, nil
+	}
+	if statement, err = from.countStatement(owner, query); err != nil {
+		return page, err
+	}
+	totals, err := many(ctx, q, scanInt, statement.text, statement.args...)
+	if err != nil {
+		return page, err
+	}
+	page.Total = totals[0]
+	return page, nil
+}
+
+// pageStatement selects one item more than the page has, which tells whether
+// there are further ones.
+func (l listing[T]) pageStatement(owner string, query cloud.Query) (*clause, error) {
+	chosen, err := l.choose(owner, query.Conditions)
+	if err != nil {
+		return nil, err
 	}
 	direction, beyond := "ASC", " > "
 	if query.Descending {
 		direction, beyond = "DESC", " < "
 	}
 	if query.After != "" {
-		conditions.and("id" + beyond + conditions.bind(query.After))
+		chosen.and(chosen.key + beyond + chosen.bind(query.After))
 	}
-	statement := "SELECT " + from.columns + " FROM " + from.table + " WHERE " + conditions.text +
-		" ORDER BY id " + direction + " LIMIT " + conditions.bind(int64(query.Limit)+1)
-	items, err := many(ctx, q, from.scan, statement, conditions.args...)
+	chosen.text = "SELECT " + l.columns + " FROM " + l.table + " WHERE " + chosen.text +
+		" ORDER BY " + chosen.key + " " + direction + " LIMIT " + chosen.bind(int64(query.Limit)+1)
+	return chosen, nil
+}
+
+// countStatement selects how many items there are on all pages: from where the
+// number is kept, if the conditions allow it.
+func (l listing[T]) countStatement(owner string, query cloud.Query) (*clause, error) {
+	if l.counted.know(query.Conditions) {
+		kept := listing[T]{table: l.counted.table, scope: l.counted.scope, fields: l.counted.fields}
+		chosen, err := kept.choose(owner, query.Conditions)
+		if err != nil {
+			return nil, err
+		}
+		chosen.text = "SELECT CAST(COALESCE(SUM(" + l.counted.sum + "), 0) AS BIGINT) FROM " + l.counted.table + " WHERE " + chosen.text
+		return chosen, nil
+	}
+	chosen, err := l.choose(owner, query.Conditions)
 	if err != nil {
-		return page, err
+		return nil, err
 	}
-	page.Total = totals[0]
-	page.HasMore = len(items) > query.Limit
-	page.Items = items[:min(len(items), query.Limit)]
-	return page, nil
+	chosen.text = "SELECT COUNT(*) FROM " + l.table + " WHERE " + chosen.text
+	return chosen, nil
+}
+
+func (c *counts) know(conditions []cloud.Condition) bool {
+	if c == nil {
+		return false
+	}
+	return !slices.ContainsFunc(conditions, func(condition cloud.Condition) bool {
+		_, known := c.fields[condition.Field]
+		return !known
+	})
+}
+
+// choose makes the WHERE clause of what belongs to owner and meets conditions.
+func (l listing[T]) choose(owner string, conditions []cloud.Condition) (*clause, error) {
+	chosen := &clause{fields: l.fields, key: cmp.Or(l.key, "id"), indexed: l.indexed}
+	chosen.and(cmp.Or(l.scope, "account_id") + " = " + chosen.bind(owner))
+	for _, condition := range conditions {
+		if err := chosen.add(condition); err != nil {
+			return nil, fmt.Errorf("cannot list %s: %w", l.table, err)
+		}
+	}
+	return chosen, nil
 }
 
 // clause is a WHERE clause in the making. Only expressions written in this
 // package become text of it; every value is an argument.
 type clause struct {
-	fields map[string]string
-	text   string
-	args   []any
+	fields  map[string]string
+	key     string // the column of the id
+	indexed string // like listing's
+	text    string
+	args    []any
 }
 
 func (c *clause) and(test string) {
@@ -80,6 +153,11 @@ func (c *clause) add(condition cloud.Condition) error {
 	expression, known := c.fields[condition.Field]
 	if !known || len(condition.Values) == 0 {
 		return fmt.Errorf("no condition can be made of field %q", condition.Field)
+	}
+	if condition.Key != "" && condition.Operator == cloud.Equal && c.indexed != "" {
+		c.and(c.key + " IN (SELECT device_id FROM " + c.indexed + " WHERE name = " + c.bind(condition.Key) +
+			" AND value = " + c.bind(condition.Values[0]) + ")")
+		return nil
 	}
 	if condition.Key != "" {
 		expression = "(" + expression + " ->> " + c.bind(condition.Key) + ")"

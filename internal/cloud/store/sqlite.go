@@ -3,28 +3,28 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 
-	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
-
-//go:embed migrations/sqlite/*.sql
-var sqliteMigrations embed.FS
 
 // maxReaders is the number of connections that only read. In WAL mode they
 // never wait for the writer.
 const maxReaders = 4
 
+// walPages is how long the log may become before it is copied into the
+// database file: 16 MiB in place of SQLite's 4. The last pages of the indexes
+// change with every device that connects, and are copied once for all of them.
+const walPages = "_pragma=wal_autocheckpoint(4000)"
+
 // OpenSQLite opens the database file at path, making it and bringing its
 // tables up to date as needed. There is one writing connection, so changes of
 // this process never meet a lock; writers of other processes are waited for by
-// SQLite.
+// SQLite. It returns ErrNewer for a database that a later version of the
+// program has changed, and leaves it as it is.
 func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	write, err := openSQLite(ctx, path, "_txlock=immediate")
 	if err != nil {
@@ -54,9 +54,10 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 
 func openSQLite(ctx context.Context, path, option string) (*sql.DB, error) {
 	source := url.URL{Scheme: "file", Opaque: url.PathEscape(path)}
-	// synchronous(FULL): what was answered is on the disk.
+	// synchronous(FULL): what was answered is on the disk. temp_store(MEMORY): a
+	// savepoint's undo pages go there, and would be written to a file else.
 	source.RawQuery = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=foreign_keys(1)&" + option
+		"&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)&" + walPages + "&" + option
 	db, err := sql.Open("sqlite", source.String())
 	if err != nil {
 		return nil, err
@@ -65,19 +66,6 @@ func openSQLite(ctx context.Context, path, option string) (*sql.DB, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
-}
-
-func migrateSQLite(ctx context.Context, db *sql.DB) error {
-	migrations, err := fs.Sub(sqliteMigrations, "migrations/sqlite")
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, migrations)
-	if err != nil {
-		return err
-	}
-	_, err = provider.Up(ctx)
-	return err
 }
 
 func isSQLiteConflict(err error) bool {

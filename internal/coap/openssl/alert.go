@@ -21,6 +21,12 @@ const (
 	AccessDenied           Alert = 49
 )
 
+// The alerts about a pre-shared key.
+const (
+	decodeError        Alert = 50
+	unknownPSKIdentity Alert = 115 // RFC 4279 §2
+)
+
 const (
 	alertFatal = 2
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mbl/internal/coap"
+	"mbl/internal/coap/record"
 )
 
 // writeTimeout is how long a peer may leave what we send unread.
@@ -16,20 +17,23 @@ const writeTimeout = 30 * time.Second
 
 // Conn is a connection whose handshake is done.
 type Conn struct {
-	socket      *net.TCPConn
-	certificate *x509.Certificate
-	suite       Suite
-	resumed     bool
-	session     []byte // of a client
+	socket  *net.TCPConn
+	proof   *coap.Proof
+	suite   Suite
+	resumed bool
+	session []byte // of a client
+
+	framing coap.Framing
 
 	reading sync.Mutex // held by who reads the socket
 	records *recordReader
 	failed  func(context.Context) // the peer's TLS broke
+	left    func()                // the socket is gone; may be nil
 
 	sending sync.Mutex // held from taking output to having sent it: records keep their order
 
 	mu  sync.Mutex
-	tls engine // nil once closed
+	tls *established // nil once closed
 
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -37,23 +41,34 @@ type Conn struct {
 
 var _ coap.Conn = (*Conn)(nil)
 
-// newConn makes a connection of a handshake that is done; it owns the
-// handshake's parts from then on.
-func newConn(h *handshake, reached state, certificate *x509.Certificate, failed func(context.Context)) *Conn {
-	return &Conn{
-		socket:      h.socket,
-		certificate: certificate,
-		suite:       reached.suite,
-		resumed:     reached.resumed,
-		records:     h.records,
-		failed:      failed,
-		tls:         h.tls,
-		closed:      make(chan struct{}),
+// newConn makes a connection of a handshake that is done, with its last record
+// sent; it owns the handshake's parts from then on, but for the engine, which
+// is not needed any more.
+func newConn(h *handshake, reached state, peer coap.Peer, failed func(context.Context)) (*Conn, error) {
+	tls, err := establish(reached, h.passed)
+	if err != nil {
+		return nil, err
 	}
+	return &Conn{
+		socket:  h.socket,
+		proof:   coap.NewProof(peer),
+		suite:   reached.suite,
+		resumed: reached.resumed,
+		records: h.records,
+		failed:  failed,
+		tls:     tls,
+		closed:  make(chan struct{}),
+	}, nil
 }
 
-// ReadMessage implements coap.Conn: one record with content is one message.
+// ReadMessage implements coap.Conn: one record with content is one message, or
+// what the client's framing makes of records.
 func (c *Conn) ReadMessage(ctx context.Context) ([]byte, error) {
+	return c.framing.Next(func() ([]byte, error) { return c.readRecord(ctx) }, c.writeRecord)
+}
+
+// readRecord returns what a record holds that has content.
+func (c *Conn) readRecord(ctx context.Context) ([]byte, error) {
 	if c.isClosed() {
 		return nil, net.ErrClosed // whoever lingers reads now
 	}
@@ -61,7 +76,7 @@ func (c *Conn) ReadMessage(ctx context.Context) ([]byte, error) {
 	defer c.reading.Unlock()
 	defer c.interruptBy(ctx)()
 	for {
-		record, err := c.records.next()
+		next, err := c.records.next()
 		switch {
 		case err == nil:
 		case c.isClosed():
@@ -71,8 +86,8 @@ func (c *Conn) ReadMessage(ctx context.Context) ([]byte, error) {
 		default:
 			return nil, err
 		}
-		message, err := c.decrypt(record)
-		if errors.Is(err, errProtocol) {
+		message, err := c.decrypt(next)
+		if errors.Is(err, record.ErrBroken) {
 			c.failed(ctx)
 		}
 		if message != nil || err != nil {
@@ -84,6 +99,9 @@ func (c *Conn) ReadMessage(ctx context.Context) ([]byte, error) {
 // interruptBy makes reading fail once ctx ends. The function it returns makes
 // reading possible again.
 func (c *Conn) interruptBy(ctx context.Context) (restore func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		c.stopReading()
@@ -99,10 +117,10 @@ func (c *Conn) interruptBy(ctx context.Context) (restore func()) {
 
 func (c *Conn) stopReading() { _ = c.socket.SetReadDeadline(time.Unix(1, 0)) }
 
-// decrypt returns a record's message, nil if it has none, and sends what
-// OpenSSL has to say to it: alerts.
-func (c *Conn) decrypt(record []byte) ([]byte, error) {
-	message, err := c.useTLS(func(tls engine) ([]byte, error) { return tls.read(record) })
+// decrypt returns a record's message, nil if it has none, and sends what there
+// is to say to it: alerts.
+func (c *Conn) decrypt(next []byte) ([]byte, error) {
+	message, err := c.useTLS(func(tls *established) ([]byte, error) { return tls.read(next) })
 	if sendErr := c.sendOutput(); err == nil {
 		err = sendErr
 	}
@@ -110,17 +128,29 @@ func (c *Conn) decrypt(record []byte) ([]byte, error) {
 }
 
 // WriteMessage implements coap.Conn: the message becomes one record. It is at
-// most 16 KiB long. It fails when the peer does not read for 30 s.
+// most 16 KiB long. It fails when the peer does not read for 30 s. To a client
+// that has not said anything yet nothing is sent.
 func (c *Conn) WriteMessage(message []byte) error {
-	_, err := c.useTLS(func(tls engine) ([]byte, error) { return nil, tls.write(message) })
+	if c.isClosed() {
+		return net.ErrClosed
+	}
+	framed := c.framing.Frame(message)
+	if framed == nil {
+		return nil
+	}
+	return c.writeRecord(framed)
+}
+
+func (c *Conn) writeRecord(content []byte) error {
+	_, err := c.useTLS(func(tls *established) ([]byte, error) { return nil, tls.write(content) })
 	if err != nil {
 		return err
 	}
 	return c.sendOutput()
 }
 
-// useTLS lends the engine; net.ErrClosed when there is none any more.
-func (c *Conn) useTLS(use func(engine) ([]byte, error)) ([]byte, error) {
+// useTLS lends the protection; net.ErrClosed when there is none any more.
+func (c *Conn) useTLS(use func(*established) ([]byte, error)) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.tls == nil {
@@ -129,12 +159,12 @@ func (c *Conn) useTLS(use func(engine) ([]byte, error)) ([]byte, error) {
 	return use(c.tls)
 }
 
-// sendOutput sends what the engine has written, also by others. A connection
+// sendOutput sends what is written, also by others. A connection
 // with half a record sent is of no use any more.
 func (c *Conn) sendOutput() error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
-	output, err := c.useTLS(func(tls engine) ([]byte, error) { return tls.output(), nil })
+	output, err := c.useTLS(func(tls *established) ([]byte, error) { return tls.output(), nil })
 	if len(output) == 0 || err != nil {
 		return err
 	}
@@ -159,7 +189,7 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// sayGoodbye sends close_notify after everything else and frees the engine.
+// sayGoodbye sends close_notify after everything else.
 func (c *Conn) sayGoodbye() {
 	_ = c.socket.SetWriteDeadline(time.Now().Add(farewellTimeout)) // hurries a writer, too
 	c.sending.Lock()
@@ -173,7 +203,6 @@ func (c *Conn) endTLS() (last []byte) {
 	defer c.mu.Unlock()
 	c.tls.shutdown()
 	last = c.tls.output()
-	c.tls.free()
 	c.tls = nil
 	return last
 }
@@ -184,6 +213,9 @@ func (c *Conn) linger() {
 	defer c.reading.Unlock()
 	readOut(c.socket, closeLinger)
 	c.socket.Close()
+	if c.left != nil {
+		c.left()
+	}
 }
 
 func (c *Conn) isClosed() bool {
@@ -199,7 +231,10 @@ func (c *Conn) isClosed() bool {
 func (c *Conn) RemoteAddr() net.Addr { return c.socket.RemoteAddr() }
 
 // PeerCertificate implements coap.Conn.
-func (c *Conn) PeerCertificate() *x509.Certificate { return c.certificate }
+func (c *Conn) PeerCertificate() *x509.Certificate { return c.proof.Peer().Certificate }
+
+// Peer is what coap.PeerOf returns.
+func (c *Conn) Peer() coap.Peer { return c.proof.Peer() }
 
 // Suite is the cipher suite in use.
 func (c *Conn) Suite() Suite { return c.suite }

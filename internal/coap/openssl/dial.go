@@ -29,28 +29,31 @@ type DialConfig struct {
 // for test clients and simulated devices. It returns ErrNotBuilt when
 // Supported is false.
 func Dial(ctx context.Context, address string, cfg DialConfig) (*Conn, error) {
-	if cfg.RootCA == nil {
+	if cfg.RootCA == nil && cfg.SharedKey == nil {
 		return nil, errors.New("cannot connect without the server's CA certificate")
 	}
 	tls, err := clientEngine(cfg)
 	if err != nil {
 		return nil, err
 	}
+	defer tls.free()
 	conn, err := dial(ctx, address, cfg, tls)
 	if err != nil {
-		tls.free()
 		return nil, fmt.Errorf("cannot connect to %s: %w", address, err)
 	}
 	return conn, nil
 }
 
 func clientEngine(cfg DialConfig) (engine, error) {
-	shared, err := newContext(contextConfig{certificate: cfg.Certificate, suite: cmp.Or(cfg.Suite, CCM8)})
+	shared, err := newContext(contextConfig{certificate: cfg.Certificate, suite: cmp.Or(cfg.Suite, CCM8), keys: cfg.SharedKey != nil})
 	if err != nil {
 		return nil, err
 	}
 	defer shared.free()
 	tls, err := shared.newEngine()
+	if err == nil && cfg.SharedKey != nil {
+		return tls, tls.useKey(cfg.SharedKey.Identity, cfg.SharedKey.Key)
+	}
 	if err != nil || cfg.Resume == nil {
 		return tls, err
 	}
@@ -77,7 +80,7 @@ func dial(ctx context.Context, address string, cfg DialConfig, tls engine) (conn
 		}
 	}()
 	stop := context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Unix(1, 0)) })
-	conn, err = shakeHands(&handshake{socket, &recordReader{source: socket}, tls}, cfg)
+	conn, err = shakeHands(&handshake{socket: socket, records: &recordReader{source: socket}, tls: tls}, cfg)
 	if !stop() {
 		return nil, ctx.Err()
 	}
@@ -90,21 +93,35 @@ func shakeHands(h *handshake, cfg DialConfig) (*Conn, error) {
 		_ = h.send() // the alert
 		return nil, err
 	}
-	chain, err := parseChain(reached.chain)
-	if err != nil {
-		return nil, err
-	}
-	if !reached.resumed {
-		if err := cfg.VerifyServer(chain[0], chain[1:]); err != nil {
+	var server coap.Peer
+	if cfg.SharedKey == nil { // else it has proved to have the key
+		if server, err = approveServer(reached, cfg); err != nil {
 			return nil, err
 		}
 	}
 	if err := h.send(); err != nil {
 		return nil, err
 	}
-	conn := newConn(h, reached, chain[0], func(context.Context) {})
+	conn, err := newConn(h, reached, server, func(context.Context) {})
+	if err != nil {
+		return nil, err
+	}
 	conn.session = reached.session
+	conn.framing.UseRecords()
 	return conn, nil
+}
+
+// approveServer decides about the server's certificates.
+func approveServer(reached state, cfg DialConfig) (coap.Peer, error) {
+	chain, err := parseChain(reached.chain)
+	if err != nil {
+		return coap.Peer{}, err
+	}
+	server := coap.Peer{Certificate: chain[0], Others: chain[1:]}
+	if reached.resumed {
+		return server, nil
+	}
+	return server, cfg.VerifyServer(chain[0], chain[1:])
 }
 
 func parseChain(ders [][]byte) ([]*x509.Certificate, error) {

@@ -6,3 +6,6 @@ package openssl
 const Supported = false
 
 func newContext(contextConfig) (engineContext, error) { return nil, ErrNotBuilt }
+
+// GiveBack does nothing without OpenSSL.
+func GiveBack() {}

@@ -11,18 +11,25 @@ import "C"
 
 import (
 	"fmt"
-	"io"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"unsafe"
+
+	"mbl/internal/coap/record"
 )
 
 // Supported says whether the program was built with OpenSSL.
 const Supported = true
 
+// GiveBack returns memory to the system that handshakes have needed and that
+// is not used any more: C's allocator keeps it, for each thread apart.
+func GiveBack() { C.mbl_give_back() }
+
 // libraryEngine is an engine in OpenSSL's memory.
 type libraryEngine struct {
 	tls   *C.mbl_tls
+	keys  bool          // pre-shared keys in place of certificates
 	alive *atomic.Int64 // engines not freed
 }
 
@@ -47,6 +54,15 @@ func (e *libraryEngine) offer(session []byte, approve func(certificate []byte) e
 	return err
 }
 
+func (e *libraryEngine) useKey(identity string, key []byte) error {
+	name := C.CString(identity)
+	defer C.free(unsafe.Pointer(name))
+	if strings.ContainsRune(identity, 0) || C.mbl_tls_use_key(e.tls, name, bytePointer(key), C.size_t(len(key))) == 0 {
+		return fmt.Errorf("%w: the pre-shared key cannot be used", errProtocol)
+	}
+	return nil
+}
+
 func (e *libraryEngine) handshake(record []byte) (done bool, err error) {
 	outcome := C.mbl_tls_handshake(e.tls, bytePointer(record), C.size_t(len(record)))
 	return outcome == C.MBL_OK, e.failure(outcome)
@@ -69,31 +85,29 @@ func (e *libraryEngine) state() (state, error) {
 		}
 		reached.chain = append(reached.chain, certificateBytes(certificate))
 	}
-	if len(reached.chain) == 0 {
+	if len(reached.chain) == 0 && !e.keys {
 		return state{}, fmt.Errorf("%w: peer has no certificate", errProtocol)
 	}
+	reached.most = int(C.mbl_tls_most(e.tls))
+	reached.secrets = e.secrets(session)
 	return reached, nil
 }
 
-func (e *libraryEngine) read(record []byte) ([]byte, error) {
-	message := make([]byte, len(record))
-	var got C.size_t
-	outcome := C.mbl_tls_read(e.tls, bytePointer(record), C.size_t(len(record)),
-		bytePointer(message), C.size_t(len(message)), &got)
-	if outcome != C.MBL_OK {
-		return nil, e.failure(outcome)
+// secrets are what the handshake has agreed on.
+func (e *libraryEngine) secrets(session *C.SSL_SESSION) record.Secrets {
+	const masterSize, randomSize = 48, 32 // RFC 5246 §8.1, §7.4.1.2
+	s := record.Secrets{
+		Suite:        record.Suite(C.SSL_CIPHER_get_protocol_id(C.SSL_get_current_cipher(e.tls.ssl))),
+		Master:       make([]byte, masterSize),
+		ClientRandom: make([]byte, randomSize),
+		ServerRandom: make([]byte, randomSize),
+		Client:       C.SSL_is_server(e.tls.ssl) == 0,
 	}
-	return message[:got], nil
+	s.Master = s.Master[:C.SSL_SESSION_get_master_key(session, bytePointer(s.Master), masterSize)]
+	C.SSL_get_client_random(e.tls.ssl, bytePointer(s.ClientRandom), randomSize)
+	C.SSL_get_server_random(e.tls.ssl, bytePointer(s.ServerRandom), randomSize)
+	return s
 }
-
-func (e *libraryEngine) write(message []byte) error {
-	if most := int(C.mbl_tls_most(e.tls)); len(message) > most {
-		return fmt.Errorf("cannot send %d bytes to a peer that takes %d in a record", len(message), most)
-	}
-	return e.failure(C.mbl_tls_write(e.tls, bytePointer(message), C.size_t(len(message))))
-}
-
-func (e *libraryEngine) shutdown() { C.mbl_tls_shutdown(e.tls) }
 
 func (e *libraryEngine) output() []byte {
 	if e.tls.out_size == 0 {
@@ -114,8 +128,6 @@ func (e *libraryEngine) failure(outcome C.int) error {
 	switch outcome {
 	case C.MBL_OK, C.MBL_MORE:
 		return nil
-	case C.MBL_CLOSED:
-		return io.EOF
 	default:
 		return libraryError(e.tls.error)
 	}

@@ -82,7 +82,7 @@ func TestConnectionsLeaveNothingInOpenSSLsMemory(t *testing.T) {
 	if n := s.alive(); n != 0 {
 		t.Errorf("%d connections left", n)
 	}
-	if n := len(s.listener.gate.neighborhoods); n != 0 {
-		t.Errorf("%d addresses left at the gate", n)
+	if unfinished, open := s.listener.Count(); unfinished != 0 || open != 0 {
+		t.Errorf("%d and %d connections are counted", unfinished, open)
 	}
 }

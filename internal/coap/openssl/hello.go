@@ -1,6 +1,7 @@
 package openssl
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -12,12 +13,16 @@ const (
 	// Clients with large key shares need about 2 KiB, the original one 90 bytes.
 	maxHello = 8 << 10
 
-	typeClientHello     = 1      // RFC 5246 §7.4
-	handshakeHeaderSize = 4      // type and length, RFC 5246 §7.4
-	renegotiationSCSV   = 0x00FF // RFC 5746 §3.3
+	typeClientHello       = 1 // RFC 5246 §7.4
+	typeClientKeyExchange = 16
+	handshakeHeaderSize   = 4      // type and length, RFC 5246 §7.4
+	renegotiationSCSV     = 0x00FF // RFC 5746 §3.3
 )
 
-var errHello = errors.New("malformed ClientHello")
+var (
+	errHello       = errors.New("malformed ClientHello")
+	errKeyExchange = errors.New("malformed ClientKeyExchange")
+)
 
 // clientHello is what we want to know of a client before OpenSSL sees it.
 type clientHello struct {
@@ -38,6 +43,37 @@ func (h *clientHello) offersOnly(suite Suite) bool {
 		}
 	}
 	return found
+}
+
+// prefersKey says whether a client would rather use a pre-shared key than a
+// certificate: the first suite that we have says so.
+func (h *clientHello) prefersKey() bool {
+	for _, offered := range h.suites {
+		switch Suite(offered) {
+		case PSKCCM8, PSKGCM:
+			return true
+		case CCM8, GCM:
+			return false
+		}
+	}
+	return false
+}
+
+// keyIdentity reads the identity of a pre-shared key in a record of a client's
+// handshake (ClientKeyExchange, RFC 4279 §2). named is false for other records.
+func keyIdentity(record []byte) (identity string, named bool, err error) {
+	body := cryptobyte.String(record)
+	var kind uint8
+	var message, name cryptobyte.String
+	if !body.Skip(recordHeaderSize) || record[0] != recordHandshake || len(body) == 0 || body[0] != typeClientKeyExchange {
+		return "", false, nil
+	}
+	whole := body.ReadUint8(&kind) && body.ReadUint24LengthPrefixed(&message) &&
+		message.ReadUint16LengthPrefixed(&name) && message.Empty() && body.Empty()
+	if !whole || len(name) == 0 || bytes.IndexByte(name, 0) >= 0 {
+		return "", false, errKeyExchange
+	}
+	return string(name), true, nil
 }
 
 // peekHello reads the records of a ClientHello, and returns them for OpenSSL

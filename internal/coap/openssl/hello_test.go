@@ -190,3 +190,67 @@ func FuzzClientHello(f *testing.F) {
 		}
 	})
 }
+
+// keyExchange is a record with a ClientKeyExchange that names an identity.
+func keyExchange(identity string) []byte {
+	body := append([]byte{byte(len(identity) >> 8), byte(len(identity))}, identity...)
+	return inRecords(append([]byte{16, 0, byte(len(body) >> 8), byte(len(body))}, body...), maxMessage)
+}
+
+func TestTheIdentityOfAPreSharedKeyIsRead(t *testing.T) {
+	if identity, named, err := keyIdentity(keyExchange("gateway")); identity != "gateway" || !named || err != nil {
+		t.Errorf("read %q, %v, %v", identity, named, err)
+	}
+	for name, record := range map[string][]byte{
+		"another message":   {recordHandshake, 3, 3, 0, 1, 20},
+		"an encrypted one":  {recordApplicationData, 3, 3, 0, 1, 16},
+		"an empty record":   {recordHandshake, 3, 3, 0, 0},
+		"a change of state": {recordChangeCipherSpec, 3, 3, 0, 1, 1},
+	} {
+		if identity, named, err := keyIdentity(record); identity != "" || named || err != nil {
+			t.Errorf("%s: read %q, %v, %v", name, identity, named, err)
+		}
+	}
+	whole := keyExchange("gateway")
+	for name, record := range map[string][]byte{
+		"cut short":       whole[:len(whole)-1],
+		"with more":       append(slices.Clone(whole), 0),
+		"without a name":  keyExchange(""),
+		"with a NUL byte": keyExchange("gate\x00way"),
+	} {
+		if identity, named, err := keyIdentity(record); named || !errors.Is(err, errKeyExchange) {
+			t.Errorf("%s: read %q, %v, %v", name, identity, named, err)
+		}
+	}
+}
+
+func FuzzKeyExchange(f *testing.F) {
+	f.Add(keyExchange("gateway"))
+	f.Add(keyExchange(""))
+	f.Fuzz(func(t *testing.T, record []byte) {
+		if len(record) < recordHeaderSize {
+			return // recordReader gives no shorter ones
+		}
+		identity, named, err := keyIdentity(record)
+		if named && (err != nil || identity == "" || !bytes.Contains(record, []byte(identity))) {
+			t.Errorf("read %q, %v", identity, err)
+		}
+	})
+}
+
+func TestTheFirstSuiteOfAClientSaysWhatItComesWith(t *testing.T) {
+	for name, c := range map[string]struct {
+		suites []uint16
+		key    bool
+	}{
+		"a key":                        {[]uint16{0xC0A8, 0x00FF}, true},
+		"a key before a certificate":   {[]uint16{0x1301, 0xC0A8, 0xC0AE}, true},
+		"a certificate before a key":   {[]uint16{0xC0AE, 0xC0A8}, false},
+		"a certificate":                {[]uint16{0xC0AE}, false},
+		"a suite we have not, neither": {[]uint16{0x00AE}, false},
+	} {
+		if got := (&clientHello{suites: c.suites}).prefersKey(); got != c.key {
+			t.Errorf("%s: a key %v", name, got)
+		}
+	}
+}

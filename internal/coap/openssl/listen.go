@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"mbl/internal/coap"
+	"mbl/internal/coap/gate"
 )
 
 const (
 	defaultHandshakeTimeout = 60 * time.Second
-	defaultMaxHandshakes    = 512
-	defaultMaxPerAddress    = 64
-	defaultMaxUnfinished    = 4096
+	// A handshake that is given up costs an original client its credentials,
+	// so it is given longer than over UDP.
+	defaultStalledAfter = 20 * time.Second
 	// RFC 5246 F.1.4 suggests no more.
 	defaultSessionLifetime = 24 * time.Hour
 
@@ -33,7 +34,10 @@ const (
 
 // ListenConfig says who the server is and whom it lets in.
 type ListenConfig struct {
-	// ListenConfig is as for DTLS. The private key must be an *ecdsa.PrivateKey.
+	// ListenConfig is as for DTLS, but that StalledAfter is 20 s when zero.
+	// Clients above MaxUnfinished or MaxConnections are left unaccepted; those
+	// above MaxConnectionsPerAddress are told to go once their handshake is
+	// done. The private key must be an *ecdsa.PrivateKey.
 	// VerifyPeer is asked once more when a client resumes a session; if it
 	// refuses then, the handshake becomes a full one.
 	coap.ListenConfig
@@ -44,21 +48,13 @@ type ListenConfig struct {
 	Sessions SessionStore
 	// SessionLifetime is how long they can; 24 h when zero.
 	SessionLifetime time.Duration
-	// MaxHandshakesPerAddress bounds the handshakes under way from one IPv4
-	// address or IPv6 /64 network; 64 when zero. Further ones wait.
-	MaxHandshakesPerAddress int
-	// MaxUnfinished bounds the connections that wait for their handshake, are
-	// in it, or were refused and have not gone yet; 4096 when zero. Further
-	// ones are left unaccepted. Of one address they may be half as many, above
-	// which connections are closed.
-	MaxUnfinished int
 }
 
 func (c ListenConfig) withDefaults() ListenConfig {
 	c.HandshakeTimeout = cmp.Or(c.HandshakeTimeout, defaultHandshakeTimeout)
-	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, defaultMaxHandshakes)
-	c.MaxHandshakesPerAddress = cmp.Or(c.MaxHandshakesPerAddress, defaultMaxPerAddress)
-	c.MaxUnfinished = cmp.Or(c.MaxUnfinished, defaultMaxUnfinished)
+	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, coap.DefaultMaxHandshakes)
+	c.StalledAfter = cmp.Or(c.StalledAfter, defaultStalledAfter)
+	c.Limits = c.Limits.WithDefaults()
 	c.SessionLifetime = cmp.Or(c.SessionLifetime, defaultSessionLifetime)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -72,69 +68,68 @@ func (c ListenConfig) withDefaults() ListenConfig {
 // Listener accepts connections. Handshakes run side by side: a slow or broken
 // one holds up no other.
 type Listener struct {
-	inner      net.Listener
-	cfg        ListenConfig
-	original   engineContext // for clients that have CCM8 alone
-	modern     engineContext // for all others
-	gate       *gate
-	unfinished chan struct{} // one element for each connection not handed out yet
-	ready      chan *Conn
-	stop       context.CancelFunc
-	stopped    <-chan struct{}
-	working    sync.WaitGroup
-	closeOnce  sync.Once
+	inner     net.Listener
+	cfg       ListenConfig
+	original  engineContext // for clients that have CCM8 alone
+	modern    engineContext // for all others
+	keys      engineContext // for clients with pre-shared keys; nil: there are none
+	gate      *gate.Gate
+	silent    *silence
+	ready     chan *Conn
+	stop      context.CancelFunc
+	stopped   <-chan struct{}
+	working   sync.WaitGroup
+	closeOnce sync.Once
 }
 
 // Listen opens a TCP port, "host:port" or ":port", for TLS 1.2 clients. It
 // returns ErrNotBuilt when Supported is false.
 func Listen(address string, cfg ListenConfig) (*Listener, error) {
 	cfg = cfg.withDefaults()
-	original, modern, err := serverContexts(cfg)
-	if err != nil {
+	l := &Listener{cfg: cfg}
+	if err := l.makeContexts(); err != nil {
 		return nil, err
 	}
 	inner, err := listenTCP(address)
 	if err != nil {
-		original.free()
-		modern.free()
+		l.freeContexts()
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	l := &Listener{
-		inner:      inner,
-		cfg:        cfg,
-		original:   original,
-		modern:     modern,
-		gate:       newGate(cfg.MaxHandshakes, cfg.MaxHandshakesPerAddress, max(cfg.MaxUnfinished/2, 1)),
-		unfinished: make(chan struct{}, cfg.MaxUnfinished),
-		ready:      make(chan *Conn),
-		stop:       stop,
-		stopped:    ctx.Done(),
-	}
+	l.inner, l.stop, l.stopped = inner, stop, ctx.Done()
+	l.gate, l.silent, l.ready = gate.New(cfg.gateLimits()), newSilence(cfg.observe().PeerRefused), make(chan *Conn)
 	l.working.Go(func() { l.acceptAll(ctx) })
 	return l, nil
 }
 
-// serverContexts makes a context for each kind of clients. Sessions are not
+// makeContexts makes a context for each kind of clients. Sessions are not
 // shared between them: they would bring their suite along.
-func serverContexts(cfg ListenConfig) (original, modern engineContext, err error) {
-	common := contextConfig{server: true, certificate: cfg.Certificate, lifetime: cfg.SessionLifetime}
+func (l *Listener) makeContexts() (err error) {
 	forSuite := func(suite Suite) (engineContext, error) {
-		one := common
-		one.suite = suite
-		if cfg.Sessions != nil {
+		one := contextConfig{server: true, certificate: l.cfg.Certificate, lifetime: l.cfg.SessionLifetime, suite: suite}
+		if l.cfg.Sessions != nil {
 			one.sessions = suite.String()
 		}
 		return newContext(one)
 	}
-	if original, err = forSuite(CCM8); err != nil {
-		return nil, nil, err
+	if l.original, err = forSuite(CCM8); err == nil {
+		l.modern, err = forSuite(GCM)
 	}
-	if modern, err = forSuite(GCM); err != nil {
-		original.free()
-		return nil, nil, err
+	if err == nil && l.cfg.SharedKey != nil {
+		l.keys, err = newContext(contextConfig{server: true, keys: true})
 	}
-	return original, modern, nil
+	if err != nil {
+		l.freeContexts()
+	}
+	return err
+}
+
+func (l *Listener) freeContexts() {
+	for _, each := range []engineContext{l.original, l.modern, l.keys} {
+		if each != nil {
+			each.free()
+		}
+	}
 }
 
 func listenTCP(address string) (net.Listener, error) {
@@ -150,19 +145,16 @@ func listenTCP(address string) (net.Listener, error) {
 // original clients bootstrap again.
 func (l *Listener) acceptAll(ctx context.Context) {
 	for {
-		select {
-		case l.unfinished <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		socket, err := l.accept(ctx)
+		visit, err := l.gate.Reserve(ctx, l.silent.shed)
 		if err != nil {
 			return // closed
 		}
-		l.working.Go(func() {
-			defer func() { <-l.unfinished }()
-			l.receive(ctx, socket.(*net.TCPConn))
-		})
+		socket, err := l.accept(ctx)
+		if err != nil {
+			visit.Leave()
+			return // closed
+		}
+		l.working.Go(func() { l.receive(ctx, visit, socket.(*net.TCPConn)) })
 	}
 }
 
@@ -199,16 +191,21 @@ func (l *Listener) Accept(ctx context.Context) (coap.Conn, error) {
 // Addr is the address the listener is bound to.
 func (l *Listener) Addr() net.Addr { return l.inner.Addr() }
 
-// Close stops listening and ends the handshakes under way. Accepted
-// connections live on. It may be called more than once.
+// Count tells how many connections are there whose handshake is not done, and
+// how many others.
+func (l *Listener) Count() (unfinished, open int) { return l.gate.Count() }
+
+// Close stops listening and ends the handshakes that are not done a little
+// later: an original client throws its credentials away when one breaks.
+// Accepted connections live on. It may be called more than once.
 func (l *Listener) Close() error {
 	var err error
 	l.closeOnce.Do(func() {
-		l.stop()
 		err = l.inner.Close()
+		coap.Linger(&l.working)
+		l.stop()
 		l.working.Wait()
-		l.original.free()
-		l.modern.free()
+		l.freeContexts()
 	})
 	return err
 }

@@ -134,7 +134,7 @@ func shakeHandsOn(t *testing.T, socket *net.TCPConn, cfg DialConfig) error {
 		t.Fatal(err)
 	}
 	defer tls.free()
-	_, err = shakeHands(&handshake{socket, &recordReader{source: socket}, tls}, cfg)
+	_, err = shakeHands(&handshake{socket: socket, records: &recordReader{source: socket}, tls: tls}, cfg)
 	return err
 }
 
@@ -262,8 +262,8 @@ func TestSlowHandshakesEnd(t *testing.T) {
 func TestOverloadMakesClientsWait(t *testing.T) {
 	for name, cfg := range map[string]ListenConfig{
 		"one handshake at a time":     {ListenConfig: coap.ListenConfig{MaxHandshakes: 1}},
-		"one handshake of an address": {MaxHandshakesPerAddress: 1},
-		"one connection accepted":     {MaxUnfinished: 1},
+		"one handshake of an address": {ListenConfig: coap.ListenConfig{Limits: coap.Limits{MaxHandshakesPerAddress: 1}}},
+		"one connection accepted":     {ListenConfig: coap.ListenConfig{Limits: coap.Limits{MaxUnfinished: 1}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, cfg)

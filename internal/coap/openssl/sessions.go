@@ -32,7 +32,7 @@ func (a *admission) offerSession(ctx context.Context, id []byte) {
 	case session == nil:
 		return
 	}
-	if err := a.tls.offer(session, func(der []byte) error { return a.approve(ctx, der) }); err != nil {
+	if err := a.tls.offer(session, func(der []byte) error { return a.approve(ctx, [][]byte{der}) }); err != nil {
 		a.l.cfg.Log.Debug("TLS session forgotten", "error", err)
 		a.l.deleteSession(ctx, id)
 	}

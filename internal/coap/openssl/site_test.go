@@ -105,7 +105,16 @@ func (s *site) connect(t *testing.T) (client, server *Conn) {
 	return client, s.accept(t)
 }
 
+// accept takes a client that puts each message into a record.
 func (s *site) accept(t *testing.T) *Conn {
+	t.Helper()
+	conn := s.acceptAny(t)
+	conn.framing.UseRecords()
+	return conn
+}
+
+// acceptAny takes a client that has yet to show how it frames its messages.
+func (s *site) acceptAny(t *testing.T) *Conn {
 	t.Helper()
 	conn, err := s.listener.Accept(limit(t))
 	if err != nil {
@@ -128,7 +137,11 @@ func pass(t *testing.T, from, to coap.Conn, text string) {
 
 // alive is how many engines the listener's connections hold.
 func (s *site) alive() int64 {
-	return s.listener.original.(*libraryContext).alive.Load() + s.listener.modern.(*libraryContext).alive.Load()
+	count := s.listener.original.(*libraryContext).alive.Load() + s.listener.modern.(*libraryContext).alive.Load()
+	if s.listener.keys != nil {
+		count += s.listener.keys.(*libraryContext).alive.Load()
+	}
+	return count
 }
 
 // socket connects without TLS.

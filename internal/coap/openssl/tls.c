@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
@@ -110,7 +113,59 @@ static SSL_SESSION *find_session(SSL *ssl, const unsigned char *id, int size, in
 	return tls->session;
 }
 
-static int use_identity(SSL_CTX *ctx, const mbl_settings *s)
+/* Clients of CoAP over TLS name the protocol (RFC 8323 section 8.2), others none. */
+static int choose_protocol(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_size,
+	const unsigned char *offered, unsigned int offered_size, void *unused)
+{
+	static const unsigned char ours[] = "\4coap";
+	unsigned char *found;
+	int result = SSL_select_next_proto(&found, chosen_size, ours, sizeof ours - 1, offered, offered_size);
+
+	(void)ssl, (void)unused;
+	*chosen = found;
+	return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+static unsigned int copy_shared(const mbl_tls *tls, unsigned char *key, unsigned int room)
+{
+	if (tls->shared == NULL || tls->shared_size > room)
+		return 0;
+	memcpy(key, tls->shared, tls->shared_size);
+	return (unsigned int)tls->shared_size;
+}
+
+/* The Go side has read the identity first and found the key. */
+static unsigned int find_shared(SSL *ssl, const char *identity, unsigned char *key, unsigned int room)
+{
+	const mbl_tls *tls = SSL_get_app_data(ssl);
+
+	if (tls->identity == NULL || identity == NULL || strcmp(tls->identity, identity) != 0)
+		return 0;
+	return copy_shared(tls, key, room);
+}
+
+static unsigned int offer_shared(SSL *ssl, const char *hint, char *identity, unsigned int identity_room,
+	unsigned char *key, unsigned int room)
+{
+	const mbl_tls *tls = SSL_get_app_data(ssl);
+
+	(void)hint;
+	if (tls->identity == NULL || strlen(tls->identity) >= identity_room)
+		return 0;
+	strcpy(identity, tls->identity);
+	return copy_shared(tls, key, room);
+}
+
+static int use_shared_keys(SSL_CTX *ctx, const mbl_settings *s)
+{
+	if (s->server)
+		SSL_CTX_set_psk_server_callback(ctx, find_shared);
+	else
+		SSL_CTX_set_psk_client_callback(ctx, offer_shared);
+	return 1;
+}
+
+static int use_certificate(SSL_CTX *ctx, const mbl_settings *s)
 {
 	const unsigned char *key_at = s->key;
 	EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &key_at, (long)s->key_size);
@@ -121,6 +176,11 @@ static int use_identity(SSL_CTX *ctx, const mbl_settings *s)
 
 	EVP_PKEY_free(key);
 	return ok;
+}
+
+static int use_identity(SSL_CTX *ctx, const mbl_settings *s)
+{
+	return s->certificate_size == 0 ? use_shared_keys(ctx, s) : use_certificate(ctx, s);
 }
 
 static int use_algorithms(SSL_CTX *ctx, const mbl_settings *s)
@@ -160,9 +220,12 @@ SSL_CTX *mbl_context_new(const mbl_settings *s, unsigned long *error)
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN |
 		(s->server ? SSL_MODE_SEND_SERVERHELLO_TIME : SSL_MODE_SEND_CLIENTHELLO_TIME));
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	if (s->certificate_size > 0) /* with a pre-shared key nobody shows a certificate */
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, accept_chain, NULL);
 	SSL_CTX_set_max_cert_list(ctx, max_certificates);
+	if (s->server)
+		SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
 	return ctx;
 }
 
@@ -201,10 +264,19 @@ mbl_tls *mbl_tls_new(SSL_CTX *ctx, int server)
 	return tls;
 }
 
+static void forget_key(mbl_tls *tls)
+{
+	free(tls->identity);
+	tls->identity = NULL;
+	OPENSSL_clear_free(tls->shared, tls->shared_size);
+	tls->shared = NULL;
+}
+
 void mbl_tls_free(mbl_tls *tls)
 {
 	SSL_free(tls->ssl);
 	SSL_SESSION_free(tls->session);
+	forget_key(tls);
 	free(tls->out);
 	free(tls);
 }
@@ -251,11 +323,18 @@ static int end(mbl_tls *tls, int result)
 		return MBL_OK;
 	case SSL_ERROR_WANT_READ:
 		return MBL_MORE;
-	case SSL_ERROR_ZERO_RETURN:
-		return MBL_CLOSED;
 	default:
 		return MBL_FAILED;
 	}
+}
+
+int mbl_tls_use_key(mbl_tls *tls, const char *identity, const unsigned char *key, size_t size)
+{
+	forget_key(tls);
+	tls->identity = strdup(identity);
+	tls->shared = OPENSSL_memdup(key, size);
+	tls->shared_size = size;
+	return tls->identity != NULL && tls->shared != NULL;
 }
 
 int mbl_tls_handshake(mbl_tls *tls, const unsigned char *record, size_t size)
@@ -264,29 +343,11 @@ int mbl_tls_handshake(mbl_tls *tls, const unsigned char *record, size_t size)
 
 	begin(tls, record, size);
 	outcome = end(tls, SSL_do_handshake(tls->ssl));
-	if (outcome == MBL_OK)
+	if (outcome == MBL_OK) {
 		mbl_tls_unload(tls);
+		forget_key(tls);
+	}
 	return outcome;
-}
-
-int mbl_tls_read(mbl_tls *tls, const unsigned char *record, size_t size, unsigned char *message, size_t room, size_t *got)
-{
-	begin(tls, record, size);
-	return end(tls, SSL_read_ex(tls->ssl, message, room, got));
-}
-
-int mbl_tls_write(mbl_tls *tls, const unsigned char *message, size_t size)
-{
-	size_t written;
-
-	begin(tls, NULL, 0);
-	return end(tls, SSL_write_ex(tls->ssl, message, size, &written));
-}
-
-void mbl_tls_shutdown(mbl_tls *tls)
-{
-	begin(tls, NULL, 0);
-	end(tls, SSL_shutdown(tls->ssl));
 }
 
 void mbl_tls_sent(mbl_tls *tls)
@@ -321,4 +382,11 @@ size_t mbl_tls_most(const mbl_tls *tls)
 	default:
 		return SSL3_RT_MAX_PLAIN_LENGTH;
 	}
+}
+
+void mbl_give_back(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }

@@ -2,9 +2,9 @@ package shell
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -312,15 +312,19 @@ func countLines(data []byte) int {
 	return lines
 }
 
-func sha256sum(_ context.Context, c *call) int {
-	return c.eachInput(c.flags(), func(name string, r io.Reader) error {
-		hash := sha256.New()
-		if _, err := io.Copy(hash, r); err != nil {
+// checksums is sha256sum, or md5sum, which early versions of the original
+// mbl-cli run after each copy.
+func checksums(algorithm func() hash.Hash) command {
+	return func(_ context.Context, c *call) int {
+		return c.eachInput(c.flags(), func(name string, r io.Reader) error {
+			sum := algorithm()
+			if _, err := io.Copy(sum, r); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(c.Out, "%x  %s\n", sum.Sum(nil), name)
 			return err
-		}
-		_, err := fmt.Fprintf(c.Out, "%x  %s\n", hash.Sum(nil), name)
-		return err
-	})
+		})
+	}
 }
 
 func ignoreEOF(err error) error {

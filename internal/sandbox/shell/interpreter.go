@@ -15,6 +15,8 @@ import (
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
+
+	"mbl/internal/ssh/posixsh"
 )
 
 const (
@@ -79,7 +81,7 @@ func (in *interpreter) enter(dir string) {
 	if err != nil || !info.IsDir() {
 		return
 	}
-	change, err := newParser().Parse(strings.NewReader("cd '"+strings.ReplaceAll(dir, "'", `'\''`)+"'"), "")
+	change, err := newParser().Parse(strings.NewReader("cd "+posixsh.Quote(dir)), "")
 	if err == nil {
 		in.run(context.Background(), change.Stmts[0])
 	}
@@ -175,18 +177,32 @@ func (in *interpreter) run(ctx context.Context, node syntax.Node) int {
 func (in *interpreter) untilHangup(ctx context.Context, work func(context.Context) int) int {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	release := context.AfterFunc(ctx, func() {
-		if !in.ignores("HUP") {
+	hangup := func() {
+		if ctx.Err() != nil && !in.ignores("HUP") {
 			stop()
 		}
-	})
+	}
+	release := context.AfterFunc(ctx, hangup)
 	defer release()
-	status := work(running)
+	status := work(checkedContext{running, hangup})
 	if running.Err() == nil {
 		return status
 	}
 	in.runTrapsAfterHangup(ctx)
 	return statusHangup
+}
+
+// checkedContext is looked at by the interpreter before every statement. It
+// asks for a hangup itself: AfterFunc may come a moment late, after a command
+// that the loss of the connection ended.
+type checkedContext struct {
+	context.Context
+	check func()
+}
+
+func (c checkedContext) Err() error {
+	c.check()
+	return c.Context.Err()
 }
 
 func (in *interpreter) runTrapsAfterHangup(ctx context.Context) {

@@ -91,6 +91,7 @@ func TestCommands(t *testing.T) {
 		{name: "by path", line: "/bin/echo x || /bin/cat", stdin: "cat\n", want: "cat\n"},
 		{name: "trap", line: "trap 'echo bye' EXIT HUP INT TERM; echo hi; exit 5", want: "hi\nbye\n", status: 5},
 		{name: "null device", line: "echo x >/dev/null 2>&1; cat /dev/null; test -e /dev/null", want: ""},
+		{name: "md5", line: "md5sum", stdin: "", want: "d41d8cd98f00b204e9800998ecf8427e  -\n"},
 		{name: "checksum", line: "sha256sum", stdin: "", want: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  -\n"},
 		{name: "octal", line: `f() { printf "$1"; }; f '\000\012\101\377\200%%' >/f; sha256sum </f`, want: "31fd2e74cf149314771681e56175c180a7bf4fa866003c20195ebdc276107377  -\n"},
 		{name: "no kill", line: "command -v kill || echo none; kill -9 $$ 2>/dev/null || echo refused", want: "none\nrefused\n"},
@@ -189,6 +190,25 @@ func TestTrapsRunWhenTheConnectionIsLost(t *testing.T) {
 				t.Error("the script went on")
 			}
 		})
+	}
+}
+
+// A command that the loss of the connection ends is the last one, however
+// soon it ends after the loss.
+func TestNothingRunsAfterTheCommandThatTheHangupEnded(t *testing.T) {
+	for range 100 {
+		b := newBoard(t)
+		ctx, hangup := context.WithCancel(t.Context())
+		b.write(t, "opt/arm/util", "")
+		b.run(t, "chmod 755 /opt/arm/util", "")
+		b.Programs["/opt/arm/util"] = func(context.Context, []string, shell.Stdio) int {
+			hangup()
+			return 0
+		}
+		status := b.Run(ctx, "/opt/arm/util; touch /tmp/after", shell.Stdio{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
+		if _, err := os.Stat(filepath.Join(b.dir, "tmp/after")); err == nil || status != 129 {
+			t.Fatalf("the script went on, status %d", status)
+		}
 	}
 }
 

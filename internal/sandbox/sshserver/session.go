@@ -29,12 +29,12 @@ func (s *Server) serveSession(ctx context.Context, channel ssh.Channel, requests
 	one := &session{server: s, channel: channel, sizes: make(chan shell.Size, 1), stop: stop}
 	done := make(chan struct{})
 	for request := range requests {
-		ok := one.handle(ctx, request, done)
-		if !request.WantReply {
-			continue
-		}
-		if err := request.Reply(ok, nil); err != nil {
+		ok, work := one.handle(request)
+		if request.WantReply && request.Reply(ok, nil) != nil {
 			break
+		}
+		if work != nil { // after the answer, which cannot follow the end of a short command
+			one.start(ctx, work, done)
 		}
 	}
 	// No more requests: the channel or the connection is gone.
@@ -45,21 +45,25 @@ func (s *Server) serveSession(ctx context.Context, channel ssh.Channel, requests
 	}
 }
 
-// handle answers a request; what it starts closes done at its end.
-func (s *session) handle(ctx context.Context, request *ssh.Request, done chan<- struct{}) bool {
-	work := s.prepare(request)
+// handle takes in a request and returns what it starts, if anything.
+func (s *session) handle(request *ssh.Request) (ok bool, work func(context.Context) int) {
+	work = s.prepare(request)
 	if work == nil {
-		return s.note(request)
+		return s.note(request), nil
 	}
 	if s.started {
-		return false
+		return false, nil
 	}
+	return true, work
+}
+
+// start closes done when the work has ended.
+func (s *session) start(ctx context.Context, work func(context.Context) int, done chan<- struct{}) {
 	s.started = true
 	go func() {
 		defer close(done)
 		s.exit(work(ctx))
 	}()
-	return true
 }
 
 // prepare returns what the request starts, nil if it starts nothing.

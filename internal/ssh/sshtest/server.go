@@ -22,6 +22,9 @@ type Server struct {
 	// returns the exit status.
 	Run func(line string, stdin io.Reader, stdout, stderr io.Writer) uint32
 
+	// SFTP serves the subsystem of that name; nil: there is none.
+	SFTP func(stream io.ReadWriteCloser)
+
 	mu    sync.Mutex
 	conns []net.Conn
 	addr  string
@@ -111,20 +114,24 @@ func (s *Server) serve(conn net.Conn) {
 
 func (s *Server) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	for request := range requests {
-		if request.Type != "exec" || s.Run == nil {
+		var asked struct{ Text string } // a command or a subsystem
+		known := ssh.Unmarshal(request.Payload, &asked) == nil
+		switch {
+		case known && request.Type == "exec" && s.Run != nil:
+			_ = request.Reply(true, nil)
+			go func() {
+				defer channel.Close()
+				status := s.Run(asked.Text, channel, channel, channel.Stderr())
+				_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
+			}()
+		case known && request.Type == "subsystem" && asked.Text == "sftp" && s.SFTP != nil:
+			_ = request.Reply(true, nil)
+			go func() {
+				defer channel.Close()
+				s.SFTP(channel)
+			}()
+		default:
 			_ = request.Reply(false, nil)
-			continue
 		}
-		var command struct{ Line string }
-		if ssh.Unmarshal(request.Payload, &command) != nil {
-			_ = request.Reply(false, nil)
-			continue
-		}
-		_ = request.Reply(true, nil)
-		go func() {
-			defer channel.Close()
-			status := s.Run(command.Line, channel, channel, channel.Stderr())
-			_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
-		}()
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mbl/internal/ssh"
+	"mbl/internal/ssh/posixsh"
 )
 
 // conversation is a shell on the device that stays for many small scripts:
@@ -31,7 +32,7 @@ func converse(ctx context.Context, conn *ssh.Client) *conversation {
 	read, output := io.Pipe()
 	c := &conversation{
 		input: write, output: bufio.NewReaderSize(read, 64<<10),
-		gone: make(chan struct{}), mark: "mbl-" + rand.Text() + ":",
+		gone: make(chan struct{}), mark: posixsh.NewMark() + ":",
 	}
 	go func() {
 		defer close(c.gone)
@@ -67,7 +68,8 @@ func (c *conversation) ask(ctx context.Context, script string, args ...string) (
 		line += " " + shellQuoted(arg)
 	}
 	line += "\n" + script + "\n) 2>&1 </dev/null; printf '\\n%s%d\\n' " + c.mark + " $?\n"
-	if _, err := io.WriteString(c.input, line); err != nil {
+	// io.EOF: the shell has ended; the end of its output says how.
+	if _, err := io.WriteString(c.input, line); err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
 	output, exit, err := c.answer()
@@ -83,21 +85,34 @@ func (c *conversation) ask(ctx context.Context, script string, args ...string) (
 	}
 }
 
+// mostAnswered bounds what a device can make us keep: the listing of a folder
+// with a few hundred thousand files.
+const mostAnswered = 64 << 20
+
 // answer reads up to the mark and the exit status behind it.
 func (c *conversation) answer() (output string, exit int, err error) {
 	var all bytes.Buffer
+	begins := 0 // the line that is being read, in all
 	for {
-		line, err := c.output.ReadBytes('\n')
-		if err != nil {
+		piece, err := c.output.ReadSlice('\n')
+		all.Write(piece)
+		switch {
+		case all.Len() > mostAnswered:
+			_ = c.input.CloseWithError(ErrTooMuch) // who knows where the answer ends
+			return "", 0, ErrTooMuch
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err != nil:
 			return "", 0, err
 		}
-		all.Write(line)
+		line := all.Bytes()[begins:]
+		begins = all.Len()
 		status, found := strings.CutPrefix(string(line), c.mark)
 		if !found {
 			continue
 		}
 		exit, err := strconv.Atoi(strings.TrimSpace(status))
-		all.Truncate(all.Len() - len(line))
+		all.Truncate(begins - len(line))
 		return strings.TrimSuffix(all.String(), "\n"), exit, err
 	}
 }

@@ -14,6 +14,7 @@ var (
 	ErrNoSource   = errors.New("does not exist")
 	ErrNoFolder   = errors.New("the folder it would go into does not exist")
 	ErrInTheWay   = errors.New("something else already has that name")
+	ErrLoop       = errors.New("is a link that leads in a circle")
 	ErrNotRegular = errors.New("is neither a file nor a folder")
 	ErrDenied     = errors.New("permission denied")
 	ErrReadOnly   = errors.New("the file system is mounted read-only")
@@ -21,6 +22,12 @@ var (
 	ErrDiffers    = errors.New("the copy differs from its source")
 	ErrChanged    = errors.New("the file changed while it was copied")
 	ErrLineEnd    = errors.New("the device has only scp, which cannot carry a name with a line end")
+	ErrNameLong   = errors.New("the name is too long for the file system")
+	ErrDisk       = errors.New("the disk cannot read or write it")
+	ErrCommand    = errors.New("a command on the device failed")
+	ErrAnswer     = errors.New("the device describes its files in a way that cannot be understood")
+	ErrTooMuch    = errors.New("the device sends more than 64 MiB where a list of files was expected")
+	ErrTooDeep    = errors.New("there are more than 200 folders one in another")
 	ErrName       = errors.New("the device names a file in a way that cannot be kept here")
 )
 
@@ -82,6 +89,9 @@ func translated(err error) error {
 		{syscall.ENOSPC, ErrNoSpace},
 		{syscall.EDQUOT, ErrNoSpace},
 		{syscall.EROFS, ErrReadOnly},
+		{syscall.ENAMETOOLONG, ErrNameLong},
+		{syscall.EIO, ErrDisk},
+		{syscall.ELOOP, ErrLoop},
 		{syscall.EISDIR, ErrInTheWay},
 		{syscall.ENOTDIR, ErrNoFolder},
 		{fs.ErrPermission, ErrDenied},

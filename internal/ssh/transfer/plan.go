@@ -133,11 +133,18 @@ func (p *planner) skip(it item, reason string) {
 	p.plan.skipped = append(p.plan.skipped, Skipped{it.from, reason})
 }
 
+// deepest is how many folders may lie one in another: a device could go on
+// for ever.
+const deepest = 200
+
 // folder adds a folder and all below it. inside is its way from the copied
 // folder, with slashes.
 func (p *planner) folder(ctx context.Context, it item, inside string) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if strings.Count(inside, "/") >= deepest {
+		return p.atFrom(it.from, ErrTooDeep)
 	}
 	p.plan.folders = append(p.plan.folders, it)
 	entries, err := p.from.list(ctx, it.from)

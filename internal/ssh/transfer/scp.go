@@ -210,8 +210,11 @@ func (d *scpDevice) writeWhole(ctx context.Context, name string, mode fs.FileMod
 // send sends a file's bytes and waits until the device has kept them.
 func (t *scpTalk) send(r io.Reader, size int64) error {
 	n, err := io.CopyBuffer(t.input, io.LimitReader(r, size), make([]byte, 128<<10))
+	if errors.Is(err, io.EOF) {
+		return t.cutOff()
+	}
 	if err != nil {
-		return t.why(err)
+		return err
 	}
 	if n < size {
 		return ErrChanged
@@ -220,6 +223,14 @@ func (t *scpTalk) send(r io.Reader, size int64) error {
 		return err
 	}
 	return t.finish()
+}
+
+// cutOff is why scp ended before it had all bytes.
+func (t *scpTalk) cutOff() error {
+	if err := t.accepted(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: it ends before the file does", errRecord)
 }
 
 func (d *scpDevice) mkdir(ctx context.Context, folder string) error {

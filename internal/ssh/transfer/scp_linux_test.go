@@ -226,7 +226,7 @@ func TestAnAccountWithoutAnything(t *testing.T) {
 	device := sshtest.OpenSSH(t, "")
 	device.OnlyCommand(t, "echo no; exit 1")
 	_, err := transfer.Get(t.Context(), login(t, device, ""), "/etc/hostname", t.TempDir(), transfer.Options{})
-	if !errors.Is(err, ssh.ErrExec) || !strings.Contains(err.Error(), `"no\n"`) {
+	if !errors.Is(err, ssh.ErrExec) || !strings.Contains(err.Error(), `"no"`) {
 		t.Errorf("err = %v", err)
 	}
 }

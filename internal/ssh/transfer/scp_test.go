@@ -160,6 +160,25 @@ func TestAHostileScpCannotWriteElsewhere(t *testing.T) {
 	}
 }
 
+// What scp says as it ends counts, also while all of a large file is still on
+// its way to it.
+func TestAScpThatEndsInMidFileIsHeardOut(t *testing.T) {
+	const size = 16 << 20
+	client := playSCP(t, func(_ string, in io.Reader, out io.Writer) uint32 {
+		_, _ = io.WriteString(out, "\x00")
+		sent := bufio.NewReader(in)
+		_, _ = sent.ReadString('\n')
+		_, _ = io.WriteString(out, "\x00")
+		_, _ = sent.ReadByte()
+		_, _ = io.WriteString(out, "\x02scp: x: No space left on device\n")
+		return 1
+	})
+	err := (&scpDevice{conn: client}).writeWhole(t.Context(), "x", 0o644, size, bytes.NewReader(make([]byte, size)))
+	if !errors.Is(err, ErrNoSpace) {
+		t.Errorf("err = %v, want %v", err, ErrNoSpace)
+	}
+}
+
 func TestAFolderWithoutEndIsGivenUp(t *testing.T) {
 	client := playSCP(t, func(_ string, in io.Reader, out io.Writer) uint32 {
 		answers := bufio.NewReader(in)

@@ -53,12 +53,14 @@ func scpQuoted(name string) string {
 	return shellQuoted(name)
 }
 
-// say sends a message.
+// say sends a message. That scp has ended is no error here: it may have said
+// why before, and that is still to be read.
 func (t *scpTalk) say(text string) error {
-	if _, err := io.WriteString(t.input, text); err != nil {
-		return t.why(err)
+	_, err := io.WriteString(t.input, text)
+	if errors.Is(err, io.EOF) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // next reads the device's next message. What scp complains of is an error,
@@ -90,7 +92,8 @@ func (t *scpTalk) accepted() error {
 	return err
 }
 
-// why explains an end of the streams: by the end of scp, which is the reason.
+// why explains an end of what scp sends: by the end of scp, which is the
+// reason.
 func (t *scpTalk) why(err error) error {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err

@@ -18,7 +18,7 @@ import (
 // with OpenSSH's extensions). Checksums are not part of it; they come from the
 // shell, if there is one.
 type sftpDevice struct {
-	digester
+	*digester
 	remoteNames
 	client *sftp.Client
 	stream io.Closer
@@ -50,7 +50,7 @@ func openSFTP(ctx context.Context, conn *ssh.Client) (*sftpDevice, error) {
 		stream.Close()
 		return nil, err
 	}
-	return &sftpDevice{digester: digester{conn}, client: client, stream: stream}, nil
+	return &sftpDevice{digester: &digester{conn: conn}, client: client, stream: stream}, nil
 }
 
 // enlargePackets takes larger packets than the 32 KiB every server takes, where
@@ -65,7 +65,10 @@ func enlargePackets(client *sftp.Client) error {
 func (d *sftpDevice) way() string { return "sftp" }
 
 // Close implements io.Closer.
-func (d *sftpDevice) Close() error { return d.stream.Close() }
+func (d *sftpDevice) Close() error {
+	d.digester.close()
+	return d.stream.Close()
+}
 
 func (d *sftpDevice) stat(_ context.Context, name string) (entry, error) {
 	info, err := d.client.Stat(name)
@@ -186,7 +189,7 @@ func (d *sftpDevice) explained(name string, err error) error {
 	if statErr == nil && disk.Bavail == 0 {
 		return &reason{ErrNoSpace, err}
 	}
-	return d.translated(err)
+	return saidError(err.Error(), d.translated(err))
 }
 
 func (d *sftpDevice) translated(err error) error {

@@ -3,7 +3,6 @@ package transfer
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -17,7 +16,7 @@ import (
 // shellDevice reaches the device's files through the shell of the account,
 // with what POSIX and BusyBox have: ls, cat, tail, dd, chmod, mv, ln.
 type shellDevice struct {
-	digester
+	*digester
 	remoteNames
 	talk *conversation
 }
@@ -29,21 +28,22 @@ var (
 
 // openShell makes sure that there is a shell.
 func openShell(ctx context.Context, conn *ssh.Client) (*shellDevice, error) {
-	var output bytes.Buffer
-	exit, err := conn.Run(ctx, ssh.Command{Line: "echo mbl", Stdout: &output})
+	var output, said limitedBuffer
+	exit, err := conn.Run(ctx, ssh.Command{Line: "echo mbl", Stdout: &output, Stderr: &said})
 	if err != nil {
 		return nil, err
 	}
 	if exit != 0 || strings.TrimSpace(output.String()) != "mbl" {
-		return nil, fmt.Errorf("%w: it offers no SFTP, and its shell answers %q", ssh.ErrExec, output.String())
+		return nil, fmt.Errorf("%w: it offers no SFTP, and its shell answers %q", ssh.ErrExec, strings.TrimSpace(output.String()+said.String()))
 	}
-	return &shellDevice{digester: digester{conn}, talk: converse(ctx, conn)}, nil
+	return &shellDevice{digester: &digester{conn: conn}, talk: converse(ctx, conn)}, nil
 }
 
 func (d *shellDevice) way() string { return "shell" }
 
 // Close implements io.Closer.
 func (d *shellDevice) Close() error {
+	d.digester.close()
 	d.talk.close()
 	return nil
 }
@@ -68,8 +68,23 @@ func (d *shellDevice) run(ctx context.Context, script string, stdin io.Reader, s
 // shellError understands what the tools say of a failed system call; the
 // words are those of the C library, in every one of them.
 func shellError(exit int, said string) error {
-	return saidError(said, fmt.Errorf("exit status %d: %s", exit, strings.TrimSpace(said)))
+	return saidError(said, &exitError{exit, strings.TrimSpace(said)})
 }
+
+// exitError is a command that ran and failed.
+type exitError struct {
+	status int
+	said   string
+}
+
+func (e *exitError) Error() string {
+	if e.said == "" {
+		return fmt.Sprintf("%v: it ended with exit status %d", ErrCommand, e.status)
+	}
+	return fmt.Sprintf("%v: %s", ErrCommand, e.said)
+}
+
+func (e *exitError) Unwrap() error { return ErrCommand }
 
 // saidError gives a cause this package's name by the words it was told in.
 func saidError(said string, cause error) error {
@@ -83,6 +98,9 @@ func saidError(said string, cause error) error {
 		{"read-only file system", ErrReadOnly},
 		{"permission denied", ErrDenied},
 		{"not permitted", ErrDenied},
+		{"name too long", ErrNameLong},
+		{"input/output error", ErrDisk},
+		{"i/o error", ErrDisk},
 		{"no such file", fs.ErrNotExist},
 		{"file exists", fs.ErrExist},
 		{"ot a directory", ErrNoFolder},
@@ -144,7 +162,7 @@ func (d *shellDevice) describe(ctx context.Context, script, name string) ([]entr
 func parseDescriptions(output string) ([]entry, error) {
 	fields := strings.Split(output, "\x00")
 	if len(fields)%3 != 1 || fields[len(fields)-1] != "" {
-		return nil, errDescription
+		return nil, ErrAnswer
 	}
 	var entries []entry
 	for i := 0; i+3 <= len(fields); i += 3 {
@@ -161,13 +179,11 @@ func parseDescriptions(output string) ([]entry, error) {
 	return entries, nil
 }
 
-var errDescription = errors.New("the device describes its files in a way that cannot be understood")
-
 // parseDescription reads "-rw-r--r-- 123", as POSIX says ls -l writes it.
 func parseDescription(text string) (entry, error) {
 	letters, size, _ := strings.Cut(text, " ")
 	if len(letters) < 10 {
-		return entry{}, errDescription
+		return entry{}, ErrAnswer
 	}
 	types := map[byte]fs.FileMode{
 		'-': 0, 'd': fs.ModeDir, 'l': fs.ModeSymlink, 'p': fs.ModeNamedPipe, 's': fs.ModeSocket,
@@ -188,7 +204,7 @@ func parseDescription(text string) (entry, error) {
 	}
 	var err error
 	if e.size, err = strconv.ParseInt(size, 10, 64); err != nil || e.size < 0 {
-		return entry{}, errDescription
+		return entry{}, ErrAnswer
 	}
 	return e, nil
 }

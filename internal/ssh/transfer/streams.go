@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
@@ -65,5 +66,21 @@ func keepError(w io.Writer, first *error) io.Writer {
 			*first = err
 		}
 		return n, err
+	})
+}
+
+// keepReadError is a reader whose first failure is kept aside, and ends what
+// is read: the device finishes writing in good order, and what it wrote can be
+// taken away.
+func keepReadError(r io.Reader, first *error) io.Reader {
+	return readFunc(func(p []byte) (int, error) {
+		n, err := r.Read(p)
+		if err == nil || errors.Is(err, io.EOF) {
+			return n, err
+		}
+		if *first == nil {
+			*first = err
+		}
+		return n, io.EOF
 	})
 }

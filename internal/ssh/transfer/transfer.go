@@ -18,6 +18,9 @@ type Options struct {
 	// earlier copy left, which depends on them.
 	NoChecksum bool
 
+	// DryRun finds out what would be copied, and changes nothing.
+	DryRun bool
+
 	// Progress is told what has been copied, as often as something has; nil:
 	// nobody is told. It is called from one goroutine at a time.
 	Progress func(Progress)
@@ -37,7 +40,8 @@ type Result struct {
 	Resumed  int64     `json:"resumed_bytes"` // of these, what an earlier copy had left
 	Skipped  []Skipped `json:"skipped"`
 	Protocol string    `json:"protocol"` // sftp, shell or scp
-	Checked  string    `json:"checked"`  // what was compared: sha256, or size where there were no checksums
+	Checked  string    `json:"checked"`  // what was compared: sha256, or size where there were no checksums; empty if nothing was
+	DryRun   bool      `json:"dry_run"`  // all of this would be copied
 }
 
 // ctrlCGrace is how long a device may take to answer what it was asked before
@@ -47,7 +51,7 @@ const ctrlCGrace = 500 * time.Millisecond
 // Get copies the file or folder src of the device to dst here: into dst if
 // that is a folder, else under that name. Permissions are kept; links in a
 // folder are copied as links, except those that leave it. The result tells
-// what was copied even if there is an error.
+// what was copied even if there is an error; with DryRun, what would be.
 func Get(ctx context.Context, conn *ssh.Client, src, dst string, opts Options) (Result, error) {
 	return run(ctx, conn, opts, func(far device) *copier {
 		c := &copier{sides: sides{from: far, to: local{}}}
@@ -86,7 +90,7 @@ func run(ctx context.Context, conn *ssh.Client, opts Options, direct func(device
 	opts.Log.Debug("copying", "protocol", far.way())
 	c := direct(far)
 	c.far, c.opts = far, opts
-	c.sumsKnown, c.noSums = opts.NoChecksum, opts.NoChecksum
+	c.noSums = opts.NoChecksum
 	result, err := c.copy(ctx, src, dst)
 	result.Protocol = far.way()
 	return result, err

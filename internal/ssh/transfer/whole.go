@@ -11,7 +11,7 @@ import (
 
 // fileInPlace copies one file under its own name.
 func (c *copier) fileInPlace(ctx context.Context, it item) error {
-	c.sumsKnown, c.noSums = true, true
+	c.noSums = true
 	err := c.move(ctx, it, it.to, 0)
 	if err == nil {
 		c.arrived = append(c.arrived, arrival{item: it, part: it.to})

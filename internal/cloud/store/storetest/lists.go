@@ -117,7 +117,8 @@ func conditionsChooseDevices(t *testing.T, f *fixture) {
 		{"d1", cloud.Condition{Field: "custom_attributes", Key: "a.b", Operator: cloud.Equal, Values: []any{"x"}}},
 		{"d1", cloud.Condition{Field: "custom_attributes", Key: "späße", Operator: cloud.Equal, Values: []any{"ja"}}},
 		{"", cloud.Condition{Field: "custom_attributes", Key: "a", Operator: cloud.Equal, Values: []any{"x"}}},
-		{"d1 d2 d3", cloud.Condition{Field: "auto_update", Operator: cloud.Equal, Values: []any{false}}},
+		{"", cloud.Condition{Field: "auto_update", Operator: cloud.Equal, Values: []any{false}}},
+		{"d1 d2 d3", cloud.Condition{Field: "auto_update", Operator: cloud.In, Values: []any{true}}},
 		{"d1 d2 d3", cloud.Condition{Field: "mechanism", Operator: cloud.Equal, Values: []any{"connector"}}},
 		{"", cloud.Condition{Field: "manifest_timestamp", Operator: cloud.GreaterEqual, Values: []any{noon}}},
 		{"", cloud.Condition{Field: "name", Operator: cloud.Equal, Values: []any{"' OR '1'='1"}}},
@@ -182,6 +183,34 @@ func conditionsChooseCertificates(t *testing.T, f *fixture) {
 	}
 	if count, err := f.CountCertificates(f.ctx, id("a1")); count != 1 || err != nil {
 		t.Errorf("%d certificates are not one device's own, %v", count, err)
+	}
+}
+
+func conditionsChooseAPIKeys(t *testing.T, f *fixture) {
+	first, second := apiKey("a1", "e1"), apiKey("a1", "e2")
+	second.Groups, second.Active, second.Owner = []string{id("dd")}, false, id("b1")
+	f.change(t, func(w cloud.Writer) error {
+		return errors.Join(w.InsertAPIKey(f.ctx, first), w.InsertAPIKey(f.ctx, second))
+	})
+	for _, test := range []struct {
+		wanted    string
+		condition cloud.Condition
+	}{
+		{"key e1", cloud.Condition{Field: "groups", Operator: cloud.Like, Values: []any{id("aa")}}},
+		{"key e1 key e2", cloud.Condition{Field: "groups", Operator: cloud.Like, Values: []any{id("dd")}}},
+		{"key e1", cloud.Condition{Field: "status", Operator: cloud.Equal, Values: []any{"ACTIVE"}}},
+		{"key e2", cloud.Condition{Field: "status", Operator: cloud.Equal, Values: []any{"INACTIVE"}}},
+		{"key e2", cloud.Condition{Field: "owner", Operator: cloud.Equal, Values: []any{id("b1")}}},
+		{"key e2", cloud.Condition{Field: "id", Operator: cloud.NotEqual, Values: []any{id("e1")}}},
+	} {
+		page, err := f.APIKeys(f.ctx, id("a1"), cloud.Query{Limit: 10, Conditions: []cloud.Condition{test.condition}})
+		var got []string
+		for _, item := range page.Items {
+			got = append(got, item.Name)
+		}
+		if err != nil || strings.Join(got, " ") != test.wanted {
+			t.Errorf("%+v chooses %q, %v", test.condition, got, err)
+		}
 	}
 }
 

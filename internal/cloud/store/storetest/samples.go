@@ -42,7 +42,21 @@ func device(account, name string) *cloud.Device {
 		CustomAttributes: map[string]string{}, State: cloud.StateBootstrapped, ExecutionMode: cloud.DeveloperMode,
 		CertificateID: id("c1"), IssuerFingerprint: "f", DeviceKey: "AB:CD", VendorID: id("5e"), DeviceClass: id("c5"),
 		SerialNumber: "0", BootstrappedAt: noon, BootstrapExpiresAt: noon, ConnectorExpiresAt: noon,
-		CreatedAt: noon, UpdatedAt: noon,
+		CreatedAt: noon, UpdatedAt: noon, AutoUpdate: true, Deployment: "dep", HostGateway: "gw", Manifest: "http://m",
+		Mechanism: cloud.MechanismConnector, MechanismURL: "http://u",
+	}
+}
+
+func deviceGroup(account, name string) *cloud.DeviceGroup {
+	return &cloud.DeviceGroup{
+		ID: id(name), AccountID: id(account), Name: name, Description: "two\nlines", CustomAttributes: map[string]string{"a": "b"},
+		CreatedAt: noon, UpdatedAt: noon.Add(time.Hour),
+	}
+}
+
+func deviceQuery(account, name string) *cloud.DeviceQuery {
+	return &cloud.DeviceQuery{
+		ID: id(name), AccountID: id(account), Name: name, Query: "state__eq=registered", CreatedAt: noon, UpdatedAt: noon.Add(time.Hour),
 	}
 }
 
@@ -67,7 +81,7 @@ func event(account, name string) *cloud.DeviceEvent {
 func deviceCertificate(account, device, fingerprint string) *cloud.DeviceCertificate {
 	return &cloud.DeviceCertificate{
 		Fingerprint: fingerprint, AccountID: id(account), DeviceID: id(device), CertificateID: id("c1"),
-		Status: cloud.CertificateIssued, NotAfter: noon.Add(time.Hour), IssuedAt: noon, ChangedAt: noon,
+		Status: cloud.CertificateActive, NotAfter: noon.Add(time.Hour), IssuedAt: noon, ChangedAt: noon,
 	}
 }
 

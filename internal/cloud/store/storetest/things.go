@@ -46,6 +46,8 @@ func insertedIsReadBack(t *testing.T, f *fixture) {
 	same(t, unused)(f.APIKey(f.ctx, unused.ID))
 	same(t, trusted)(f.Certificate(f.ctx, trusted.ID))
 	same(t, trusted)(f.CertificateByFingerprint(f.ctx, trusted.Fingerprint))
+	same(t, cloud.CertificateVersion{ID: trusted.ID, Version: trusted.Version})(f.CertificateVersion(f.ctx, trusted.Fingerprint))
+	same(t, cloud.CertificateState{Service: trusted.Service, Active: trusted.Active})(f.CertificateState(f.ctx, trusted.ID))
 	same(t, entry)(f.Device(f.ctx, entry.ID))
 	same(t, registered)(f.Registration(f.ctx, entry.ID))
 	same(t, happened)(f.Event(f.ctx, happened.ID))
@@ -63,6 +65,12 @@ func changedIsReadBack(t *testing.T, f *fixture) {
 	key.Name, key.Active, key.Digest, key.Groups, key.Version = "new", false, []byte{3}, []string{id("dd")}, 8
 	entry.State, entry.Name, entry.BootstrappedAt = cloud.StateRegistered, "new", time.Time{}
 	entry.CustomAttributes = map[string]string{"a": "b"}
+	entry.EndpointType, entry.Description, entry.ExecutionMode = "new", "new", 0
+	entry.CertificateID, entry.IssuerFingerprint, entry.DeviceKey = id("c2"), "g", "EF"
+	entry.VendorID, entry.DeviceClass, entry.SerialNumber = "v", "c", "s"
+	entry.BootstrapExpiresAt, entry.ConnectorExpiresAt, entry.UpdatedAt = noon.Add(1e6), noon.Add(2e6), noon.Add(3e6)
+	entry.AutoUpdate, entry.Deployment, entry.HostGateway = false, "e", "h"
+	entry.Manifest, entry.Mechanism, entry.MechanismURL = "", cloud.MechanismDirect, ""
 	registered.Links, registered.Lifetime = []cloud.Link{{Path: "/5"}}, time.Minute
 	f.change(t, func(w cloud.Writer) error {
 		return errors.Join(w.UpdateAPIKey(f.ctx, key), w.UpdateDevice(f.ctx, entry), w.SaveRegistration(f.ctx, registered))
@@ -70,6 +78,19 @@ func changedIsReadBack(t *testing.T, f *fixture) {
 	same(t, key)(f.APIKey(f.ctx, key.ID))
 	same(t, entry)(f.Device(f.ctx, entry.ID))
 	same(t, registered)(f.Registration(f.ctx, entry.ID))
+
+	gone := *entry
+	gone.Name, gone.CertificateID = "not read", "not read"
+	gone.State, gone.EndpointType, gone.UpdatedAt = cloud.StateDeregistered, "newer", noon.Add(4e6)
+	entry.State, entry.EndpointType, entry.UpdatedAt = gone.State, gone.EndpointType, gone.UpdatedAt
+	f.change(t, func(w cloud.Writer) error { return w.UpdateDeviceState(f.ctx, &gone) })
+	same(t, entry)(f.Device(f.ctx, entry.ID))
+
+	changed, city, days := *f.account, "Town", 5
+	changed.DisplayName, changed.Version, changed.UpdatedAt = "new", 2, noon.Add(2*time.Hour)
+	changed.Profile = cloud.AccountProfile{City: &city, IdleTimeout: &days, Aliases: []string{"a"}, CustomFields: map[string]string{"a": "b"}}
+	f.change(t, func(w cloud.Writer) error { return w.UpdateAccount(f.ctx, &changed) })
+	same(t, &changed)(f.Account(f.ctx, changed.ID))
 
 	key.LastUsedAt = noon.Add(time.Hour)
 	registered.Lifetime, registered.ExpiresAt = time.Hour, noon.Add(time.Hour)
@@ -87,6 +108,8 @@ func missingIsNotFound(t *testing.T, f *fixture) {
 		"API key":            func() error { _, err := f.APIKey(f.ctx, id("0")); return err },
 		"authority":          func() error { _, err := f.Authority(f.ctx, "none"); return err },
 		"certificate":        func() error { _, err := f.Certificate(f.ctx, id("0")); return err },
+		"version":            func() error { _, err := f.CertificateVersion(f.ctx, "0"); return err },
+		"state":              func() error { _, err := f.CertificateState(f.ctx, id("0")); return err },
 		"fingerprint":        func() error { _, err := f.CertificateByFingerprint(f.ctx, "0"); return err },
 		"device":             func() error { _, err := f.Device(f.ctx, id("0")); return err },
 		"registration":       func() error { _, err := f.Registration(f.ctx, id("0")); return err },
@@ -94,9 +117,11 @@ func missingIsNotFound(t *testing.T, f *fixture) {
 		"device certificate": func() error { _, err := f.DeviceCertificate(f.ctx, "0"); return err },
 	}
 	writes := map[string]func(cloud.Writer) error{
+		"update account":     func(w cloud.Writer) error { return w.UpdateAccount(f.ctx, account("a9")) },
 		"update key":         func(w cloud.Writer) error { return w.UpdateAPIKey(f.ctx, apiKey("a1", "e9")) },
 		"delete key":         func(w cloud.Writer) error { return w.DeleteAPIKey(f.ctx, id("e9")) },
 		"delete certificate": func(w cloud.Writer) error { return w.DeleteCertificate(f.ctx, id("c9")) },
+		"device state":       func(w cloud.Writer) error { return w.UpdateDeviceState(f.ctx, device("a1", "d9")) },
 		"update device":      func(w cloud.Writer) error { return w.UpdateDevice(f.ctx, device("a1", "d9")) },
 		"delete device":      func(w cloud.Writer) error { return w.DeleteDevice(f.ctx, id("d9")) },
 		"renew registration": func(w cloud.Writer) error { return w.RenewRegistration(f.ctx, id("d9"), 1, noon) },
@@ -230,41 +255,62 @@ func deviceCertificatesEnd(t *testing.T, f *fixture) {
 	f.change(t, func(w cloud.Writer) error {
 		return errors.Join(
 			w.InsertDeviceCertificate(f.ctx, deviceCertificate("a1", "d1", "old")),
-			w.InsertDeviceCertificate(f.ctx, deviceCertificate("a1", "d1", "new")),
 			w.InsertDeviceCertificate(f.ctx, deviceCertificate("a1", "d2", "other")),
-			w.SetDeviceCertificateStatus(f.ctx, "old", cloud.CertificateActive, noon),
 			w.RevokeDeviceCertificates(f.ctx, id("d1"), noon.Add(time.Hour)),
-			w.SetDeviceCertificateStatus(f.ctx, "new", cloud.CertificateActive, noon),
+			w.InsertDeviceCertificate(f.ctx, deviceCertificate("a1", "d1", "new")),
 		)
 	})
 	statuses := func() string {
 		text := ""
 		for _, fingerprint := range []string{"old", "new", "other"} {
 			found, err := f.DeviceCertificate(f.ctx, fingerprint)
-			if err == nil {
-				text += string(found.Status) + " "
-			} else {
-				text += "none "
+			if err != nil {
+				t.Fatal(err)
 			}
+			text += string(found.Status) + " "
 		}
 		return text
 	}
-	if got := statuses(); got != "revoked active issued " {
+	if got := statuses(); got != "revoked active active " {
 		t.Errorf("after a re-bootstrap: %s", got)
 	}
-	f.change(t, func(w cloud.Writer) error {
-		count, err := w.DeleteUnfinishedCertificates(f.ctx, noon)
-		if count != 0 {
-			t.Errorf("%d certificates were collected too early", count)
+	for before, wanted := range map[time.Time]int{noon: 0, noon.Add(time.Second): 2} {
+		if count, err := f.CountActiveCertificates(f.ctx, before); count != wanted || err != nil {
+			t.Errorf("%d active certificates were issued before %v, %v", count, before, err)
 		}
-		count, again := w.DeleteUnfinishedCertificates(f.ctx, noon.Add(time.Second))
-		if count != 1 {
-			t.Errorf("%d certificates were collected", count)
-		}
-		return errors.Join(err, again)
-	})
+	}
 	f.change(t, func(w cloud.Writer) error { return w.RevokeCertificatesUnder(f.ctx, id("c1"), noon) })
-	if got := statuses(); got != "revoked revoked none " {
+	if got := statuses(); got != "revoked revoked revoked " {
 		t.Errorf("after the end of the trusted certificate: %s", got)
+	}
+	f.change(t, func(w cloud.Writer) error {
+		return errors.Join(w.DeleteDeviceCertificate(f.ctx, "old"), w.DeleteDeviceCertificate(f.ctx, "old"))
+	})
+	if _, err := f.DeviceCertificate(f.ctx, "old"); !errors.Is(err, cloud.ErrNotFound) {
+		t.Errorf("deleted it is still found: %v", err)
+	}
+}
+
+func endingIsCounted(t *testing.T, f *fixture) {
+	soon, asleep := certificate("a1", "c1"), certificate("a1", "c2")
+	soon.NotAfter, asleep.NotAfter, asleep.Active = noon, noon, false
+	f.change(t, func(w cloud.Writer) error {
+		return errors.Join(w.InsertCertificate(f.ctx, soon), w.InsertCertificate(f.ctx, asleep), w.InsertCertificate(f.ctx, certificate("a1", "c3")),
+			w.InsertDeviceCertificate(f.ctx, deviceCertificate("a1", "d1", "fp1")), w.InsertDeviceCertificate(f.ctx, deviceCertificate("a1", "d2", "fp2")),
+			w.RevokeDeviceCertificates(f.ctx, id("d2"), noon))
+	})
+	end := noon.Add(time.Hour) // of the device certificates
+	for _, test := range []struct {
+		from, to         time.Time
+		trusted, devices int
+	}{
+		{noon.Add(-time.Hour), noon, 1, 0},
+		{noon, end, 0, 1},
+		{noon.Add(-time.Hour), end, 1, 1},
+		{end, end.Add(time.Hour), 0, 0},
+		{noon.Add(-2 * time.Hour), noon.Add(-time.Hour), 0, 0},
+	} {
+		same(t, test.trusted)(f.CountCertificatesEnding(f.ctx, test.from, test.to))
+		same(t, test.devices)(f.CountDeviceCertificatesEnding(f.ctx, test.from, test.to))
 	}
 }

@@ -107,24 +107,30 @@ func standingFollowsEveryChange(t *testing.T, f *fixture) {
 	}
 	missing("without a device")
 	f.insertDevices(t, entry)
-	missing("without a trusted certificate")
-	f.change(t, func(w cloud.Writer) error { return w.InsertCertificate(f.ctx, trusted) })
 	wanted := &cloud.Standing{
 		Device: cloud.Identity{AccountID: entry.AccountID, DeviceID: entry.ID, EndpointName: entry.EndpointName},
-		Status: cloud.CertificateIssued, NotAfter: issued.NotAfter, TrustedCertificate: true,
+		Status: cloud.CertificateActive, NotAfter: issued.NotAfter,
 	}
+	same(t, wanted)(f.Standing(f.ctx, "fp")) // its trusted certificate is missing
+	f.change(t, func(w cloud.Writer) error { return w.InsertCertificate(f.ctx, trusted) })
+	wanted.TrustedCertificate = true
 	same(t, wanted)(f.Standing(f.ctx, "fp"))
 	f.change(t, func(w cloud.Writer) error { return w.RevokeDeviceCertificates(f.ctx, entry.ID, noon) })
 	wanted.Status = cloud.CertificateRevoked
 	same(t, wanted)(f.Standing(f.ctx, "fp"))
-	f.change(t, func(w cloud.Writer) error { return w.DeleteCertificate(f.ctx, trusted.ID) })
-	missing("after the trusted certificate was deleted")
 
-	developer := certificate("a1", "c2")
-	trusted.DeveloperCertificateID, developer.Active = developer.ID, false
-	f.change(t, func(w cloud.Writer) error {
-		return errors.Join(w.InsertCertificate(f.ctx, developer), w.InsertCertificate(f.ctx, trusted))
-	})
-	wanted.TrustedCertificate = false // the one above is not active
+	trusted.Active = false // which is a matter of bootstraps
+	f.change(t, func(w cloud.Writer) error { return w.UpdateCertificate(f.ctx, trusted) })
 	same(t, wanted)(f.Standing(f.ctx, "fp"))
+	trusted.Service = cloud.LwM2MService
+	f.change(t, func(w cloud.Writer) error { return w.UpdateCertificate(f.ctx, trusted) })
+	wanted.TrustedCertificate = false
+	same(t, wanted)(f.Standing(f.ctx, "fp"))
+
+	entry.CertificateID = "" // it came without
+	f.change(t, func(w cloud.Writer) error { return w.UpdateDevice(f.ctx, entry) })
+	wanted.TrustedCertificate = true
+	same(t, wanted)(f.Standing(f.ctx, "fp"))
+	f.change(t, func(w cloud.Writer) error { return w.DeleteDevice(f.ctx, entry.ID) })
+	missing("after the device was deleted")
 }
