@@ -6,4 +6,4 @@ go=${GO:-go}
 mkdir -p .cache/bin
 "$go" mod download # says nothing, unlike the commands that would do it on the way
 "$go" build -o .cache/bin/testreport ./scripts/testreport
-"$go" test -timeout 30m -json "$@" | .cache/bin/testreport
+"$go" test -timeout 15m -json "$@" | .cache/bin/testreport

@@ -94,15 +94,15 @@ func talks(answer func(line string, stdin io.Reader, stdout io.Writer) uint32) f
 // lists makes the device's shell describe files as told, whatever is asked:
 // the name that is asked for as the first, what is in a folder as the second.
 func lists(one, inside string) func(w *workplace) {
-	mark := regexp.MustCompile(`mbl-[A-Z2-7]+:`)
+	mark := regexp.MustCompile(`; printf .* (\S+) \$\?$`) // the script that ends an answer with it
 	return talks(func(_ string, stdin io.Reader, stdout io.Writer) uint32 {
 		answer := one
 		for lines := bufio.NewScanner(stdin); lines.Scan(); {
 			if strings.Contains(lines.Text(), "ls -a") {
 				answer = inside
 			}
-			if found := mark.FindString(lines.Text()); found != "" {
-				_, _ = io.WriteString(stdout, answer+"\n"+found+"0\n")
+			if found := mark.FindStringSubmatch(lines.Text()); found != nil {
+				_, _ = io.WriteString(stdout, answer+"\n"+found[1]+"0\n")
 				answer = one
 			}
 		}

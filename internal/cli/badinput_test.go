@@ -289,6 +289,9 @@ func (w *workplace) left(before map[string]string, except string) []string {
 	}
 }
 
+// longestMishap is far more than any command waits for, on any machine.
+const longestMishap = 3 * time.Minute
+
 // refuses has each mishap happen. Those that spoil nothing share a workplace:
 // the next would notice.
 func refuses(t *testing.T, mishaps []mishap) {
@@ -307,7 +310,12 @@ func refuses(t *testing.T, mishaps []mishap) {
 			}
 			w = w.with(t, m)
 			before := w.snapshot()
-			code, out, said := w.run(t.Context(), m.typed, m.stdin)
+			ctx, cancel := context.WithTimeout(t.Context(), longestMishap)
+			defer cancel()
+			code, out, said := w.run(ctx, m.typed, m.stdin)
+			if ctx.Err() != nil {
+				t.Error("it had not ended by itself")
+			}
 			if code != m.code {
 				t.Errorf("exit code %d, want %d", code, m.code)
 			}
