@@ -16,6 +16,9 @@ avahi-browse avahi-utils
 dbus-daemon dbus
 ip iproute2
 tmux tmux
+zsh zsh
+fish fish
+bash-completion bash-completion
 busybox busybox
 unshare util-linux
 sysctl procps
@@ -57,6 +60,7 @@ have() {
     python3-dev) python3 -c 'import sysconfig, os; os.stat(sysconfig.get_paths()["include"] + "/Python.h")' 2>/dev/null ;;
     # The static one runs its own commands whatever PATH says; no board's does.
     busybox) command -v busybox >/dev/null && ! busybox sh -c 'PATH=/nowhere; mv --help' >/dev/null 2>&1 ;;
+    bash-completion) [ -e /usr/share/bash-completion/bash_completion ] ;;
     libssl-dev) pkg-config --exists 'openssl >= 3.0' 2>/dev/null ;;
     cc) command -v cc >/dev/null && [ -e /usr/include/stdlib.h ] ;;
     *) command -v "$1" >/dev/null 2>&1 ;;

@@ -151,6 +151,30 @@ func completeFlag(cmd *cobra.Command, flag string, complete cobra.CompletionFunc
 	}
 }
 
+// completeFiles has the shell offer local files where the command's arguments,
+// or the values of its flags, are files, and nowhere else: a shell left to
+// itself would offer them in every place that has no better words.
+func completeFiles(cmd *cobra.Command) {
+	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	for _, flags := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+		flags.VisitAll(func(flag *pflag.Flag) {
+			_, declared := cmd.GetFlagCompletionFunc(flag.Name)
+			if kind, _ := pflag.UnquoteUsage(flag); !declared && (kind == "FILE" || kind == "PATH") {
+				completeFlag(cmd, flag.Name, cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault))
+			}
+		})
+	}
+	for _, sub := range cmd.Commands() {
+		completeFiles(sub)
+	}
+}
+
+// completeLocalFiles is for arguments that are files, here or by the same name
+// on the device.
+func completeLocalFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveDefault
+}
+
 // completes tells whether a shell asks for completions.
 func completes(args []string) bool {
 	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)

@@ -22,6 +22,8 @@ func newGetCommand(a *app) *cobra.Command {
 		Long:    getLong,
 		Example: getExamples,
 		Args:    takes("SRC", "DST"),
+
+		ValidArgsFunction: completeLocalFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.copyFiles(cmd.Context(), transfer.Get, args[0], args[1], opts)
 		},

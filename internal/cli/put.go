@@ -22,6 +22,8 @@ func newPutCommand(a *app) *cobra.Command {
 		Long:    putLong,
 		Example: putExamples,
 		Args:    takes("SRC", "DST"),
+
+		ValidArgsFunction: completeLocalFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.copyFiles(cmd.Context(), transfer.Put, args[0], args[1], opts)
 		},

@@ -68,12 +68,13 @@ func newRootCommand(a *app) *cobra.Command {
 	root.SetHelpCommand(newHelpCommand())
 	root.SetFlagErrorFunc(flagError)
 	addCompletionCommand(root)
-	if completes(a.sys.Args) {
-		plainUsages(root)
-	}
 	completeFlag(root, "api-url", a.completeServices)
 	completeFlag(root, "address", a.completeAddresses)
 	completeFlag(root, "output", cobra.FixedCompletions([]string{outputText, outputJSON}, cobra.ShellCompDirectiveNoFileComp))
+	if completes(a.sys.Args) {
+		completeFiles(root)
+		plainUsages(root)
+	}
 	return root
 }
 

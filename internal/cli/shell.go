@@ -34,6 +34,9 @@ func newShellCommand(a *app) *cobra.Command {
 		Short:   "Log in to the device, or run a command there",
 		Long:    shellLong,
 		Example: shellExamples,
+
+		ValidArgsFunction: completeLocalFiles,
+
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.shell(cmd.Context(), strings.Join(args, " "), acceptNewHostKey)
 		},
