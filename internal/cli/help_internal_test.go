@@ -15,7 +15,7 @@ import (
 func everyCommand(f func(*cobra.Command)) {
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
-		if theirs := cmd.Name() == "help" || cmd.HasParent() && cmd.Parent().Name() == "completion"; !theirs {
+		if cmd.Name() != "help" {
 			f(cmd)
 		}
 		for _, sub := range cmd.Commands() {

@@ -109,6 +109,10 @@ func addCompletionCommand(root *cobra.Command) {
 			cmd.Long = completionLong
 			cmd.Example = "  source <(mbl-cli completion bash)\n  mbl-cli completion fish > ~/.config/fish/completions/mbl-cli.fish"
 			cmd.Args, cmd.RunE = knownCommand, needCommand
+			for _, shell := range cmd.Commands() {
+				text := completionTexts[shell.Name()]
+				shell.Short, shell.Long, shell.Example = "Print the script for "+shell.Name(), text.about, text.examples
+			}
 		}
 	}
 }
@@ -116,3 +120,23 @@ func addCompletionCommand(root *cobra.Command) {
 const completionLong = `Print a script that makes a shell complete commands, flags, devices and
 certificates. SHELL is bash, zsh, fish or powershell; the help of each says
 where its script goes.`
+
+// completionTexts are the help of each shell's script, in place of cobra's.
+var completionTexts = map[string]struct{ about, examples string }{
+	"bash": {
+		"Print the script for bash. It needs the package bash-completion.",
+		"  source <(mbl-cli completion bash)\n  mbl-cli completion bash > ~/.local/share/bash-completion/completions/mbl-cli",
+	},
+	"zsh": {
+		"Print the script for zsh. Where ~/.zshrc does not call compinit yet, let it:\nautoload -Uz compinit; compinit",
+		"  source <(mbl-cli completion zsh)\n  mbl-cli completion zsh > \"${fpath[1]}/_mbl-cli\"",
+	},
+	"fish": {
+		"Print the script for fish.",
+		"  mbl-cli completion fish | source\n  mbl-cli completion fish > ~/.config/fish/completions/mbl-cli.fish",
+	},
+	"powershell": {
+		"Print the script for PowerShell. In the file that $PROFILE names, it is read by\nevery new session.",
+		"  mbl-cli completion powershell | Out-String | Invoke-Expression\n  mbl-cli completion powershell >> $PROFILE",
+	},
+}
