@@ -35,6 +35,7 @@ func deviceRules() []rule {
 		{provision.ErrSlow, failure, "", "look what hangs there with `mbl-cli shell`, or start the device anew, and run the command again"},
 		{provision.ErrOldUtil, failure, "", "it does not know --get-pelion-status: bring the device's software up to date, or put mbl-device there with `mbl-cli enroll`"},
 		{provision.ErrBadUtil, failure, "", "is it a program for that processor? `mbl-cli enroll` puts the right mbl-device there"},
+		{provision.ErrUtilBrokeOff, failure, "", "is memory short there? Look with `mbl-cli shell`, and run the command again; `mbl-cli enroll` puts mbl-device there anew"},
 		{provision.ErrFloods, failure, "", "look what it says there with `mbl-cli shell`"},
 		{provision.ErrHangs, failure, "", "look what hangs there with `mbl-cli shell`, or start the device anew; the credentials may still lie in /scratch/provisioning-certs"},
 		{provision.ErrToolFailed, failure, "", "the device keeps what it had before, or less; `mbl-cli get-pelion-status` shows what it says of itself"},

@@ -21,7 +21,9 @@ const maxOutput = 1 << 20
 const (
 	wrongUse      = 2   // of the util, for an option it does not know
 	notExecutable = 126 // of a shell, for a program of another processor (POSIX, XCU 2.8.2)
-	killed        = 128 // and more: of a shell, for itself
+	notFound      = 127 // of a shell, here for a program whose interpreter or loader is missing
+	killed        = 128 // and the signal's number: of a shell, for itself or a program
+	lastSignal    = 64
 )
 
 // grace is how much longer we wait for a device than it lets itself take.
@@ -164,6 +166,18 @@ func newTool(name string, stdout, stderr frames) *Tool {
 	return t
 }
 
+// broken tells why the tool's exit code is no answer of its own, nil if it is.
+func (t *Tool) broken() error {
+	switch {
+	case t.Exit == notExecutable || t.Exit == notFound:
+		return ErrBadUtil
+	case t.Exit > killed && t.Exit <= killed+lastSignal:
+		return ErrUtilBrokeOff
+	default:
+		return nil
+	}
+}
+
 func parseState(text string) *State {
 	state := &State{}
 	if json.Unmarshal([]byte(text), state) != nil {
@@ -181,8 +195,8 @@ func provisionError(stdout, stderr frames, patience time.Duration) error {
 	switch {
 	case tool == nil:
 		return &DeviceError{ErrNoAnswer, firstLine(stderr.noise, stdout.noise)}
-	case tool.Exit == notExecutable:
-		return &DeviceError{ErrBadUtil, firstLine(tool.Stderr, tool.Stdout)}
+	case tool.broken() != nil:
+		return &DeviceError{tool.broken(), firstLine(tool.Stderr, tool.Stdout)}
 	case tool.Exit != 0:
 		return &DeviceError{ErrToolFailed, firstLine(tool.Stderr, tool.Stdout)}
 	default:
@@ -200,8 +214,8 @@ func statusError(stdout, stderr frames, patience time.Duration) error {
 	switch {
 	case tool == nil || !stdout.done:
 		return &DeviceError{ErrNoAnswer, firstLine(stderr.noise, stdout.noise)}
-	case tool.Exit == notExecutable:
-		return &DeviceError{ErrBadUtil, firstLine(tool.Stderr, tool.Stdout)}
+	case tool.broken() != nil:
+		return &DeviceError{tool.broken(), firstLine(tool.Stderr, tool.Stdout)}
 	case tool.Exit == wrongUse:
 		return &DeviceError{ErrOldUtil, firstLine(tool.Stderr, tool.Stdout)}
 	case tool.Exit != 0:
@@ -218,6 +232,8 @@ func scriptError(stdout, stderr frames, patience time.Duration) error {
 		return nil
 	case "no-util":
 		return &DeviceError{ErrNoUtil, ""}
+	case "bad-util":
+		return &DeviceError{ErrBadUtil, "it is empty, or this account may not execute it"}
 	case "no-scratch":
 		return &DeviceError{ErrNoScratch, ""}
 	case "read-only":

@@ -64,7 +64,11 @@ mbl_tool() {
 	mbl_mark_both end "$tool" "$code"
 }
 
-mbl_need_util() { [ -x "$util" ] || mbl_problem no-util; }
+mbl_need_util() {
+	[ -e "$util" ] || mbl_problem no-util
+	[ -x "$util" ] || mbl_problem bad-util
+	[ -s "$util" ] || mbl_problem bad-util # a shell would run it as a script, with success
+}
 
 mbl_make_dir() {
 	parent=${dir%/*}

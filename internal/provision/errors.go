@@ -47,6 +47,7 @@ var (
 	ErrNoAnswer      = errors.New("the device gave no intelligible answer")
 	ErrOldUtil       = errors.New("the device's pelion-provisioning-util cannot tell whether it is provisioned")
 	ErrBadUtil       = errors.New("the device's pelion-provisioning-util cannot be run there")
+	ErrUtilBrokeOff  = errors.New("the device's pelion-provisioning-util crashed or was killed")
 	ErrFloods        = fmt.Errorf("the device sends more than %d MiB where a few lines were expected", maxOutput>>20)
 	ErrSecretsLeft   = errors.New("the device could not delete /scratch/provisioning-certs; the private key still lies there")
 )

@@ -234,7 +234,8 @@ func TestWhatADeviceMayLack(t *testing.T) {
 		want  error
 	}{
 		"the util":            {func(t *testing.T, b *board) { remove(t, b.place.util) }, ErrNoUtil},
-		"a util that may run": {func(t *testing.T, b *board) { chmod(t, b.place.util, 0o644) }, ErrNoUtil},
+		"a util that may run": {func(t *testing.T, b *board) { chmod(t, b.place.util, 0o644) }, ErrBadUtil},
+		"a util's content":    {func(t *testing.T, b *board) { empty(t, b.place.util) }, ErrBadUtil},
 		"the folder /scratch": {func(t *testing.T, b *board) { remove(t, filepath.Dir(b.place.credentials)) }, ErrNoScratch},
 	}
 	for name, test := range tests {
@@ -261,6 +262,34 @@ func chmod(t *testing.T, name string, mode os.FileMode) {
 	t.Helper()
 	if err := os.Chmod(name, mode); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func empty(t *testing.T, name string) {
+	t.Helper()
+	if err := os.Truncate(name, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A util that did not come to an answer says nothing about the credentials or
+// the device's state.
+func TestAUtilThatBreaksOffGivesNoAnswer(t *testing.T) {
+	for script, want := range map[string]error{
+		"kill -9 $$":      ErrUtilBrokeOff,
+		"kill -SEGV $$":   ErrUtilBrokeOff,
+		"no-such-program": ErrBadUtil, // as where an interpreter or a loader is missing
+	} {
+		shells(t, func(t *testing.T, device Device) {
+			b := newBoard(t, script)
+			if _, err := ask(t.Context(), device, b.place); !errors.Is(err, want) {
+				t.Errorf("%s, asked: %v, want %v", script, err, want)
+			}
+			if _, err := send(t.Context(), device, b.place, someVariables); !errors.Is(err, want) {
+				t.Errorf("%s, sent: %v, want %v", script, err, want)
+			}
+			b.assertNothingLeft()
+		})
 	}
 }
 
