@@ -24,6 +24,7 @@ type conversation struct {
 	output *bufio.Reader
 	gone   chan struct{} // closed once the shell has ended
 	mark   string        // begins the line that ends an answer; nothing else has it
+	begun  bool          // what the account's shell prints at its start has been read
 }
 
 // converse starts the shell. The caller closes it.
@@ -63,16 +64,24 @@ func (c *conversation) ask(ctx context.Context, script string, args ...string) (
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	line := "(set --"
+	line := ""
+	if !c.begun {
+		line = c.end("0")
+	}
+	line += "(set --"
 	for _, arg := range args {
 		line += " " + shellQuoted(arg)
 	}
-	line += "\n" + script + "\n) 2>&1 </dev/null; printf '\\n%s%d\\n' " + c.mark + " $?\n"
+	line += "\n" + script + "\n) 2>&1 </dev/null; " + c.end("$?")
 	// io.EOF: the shell has ended; the end of its output says how.
 	if _, err := io.WriteString(c.input, line); err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
 	output, exit, err := c.answer()
+	if err == nil && !c.begun {
+		c.begun = true
+		output, exit, err = c.answer()
+	}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return "", ctx.Err()
@@ -83,6 +92,11 @@ func (c *conversation) ask(ctx context.Context, script string, args ...string) (
 	default:
 		return output, nil
 	}
+}
+
+// end is the command that ends an answer.
+func (c *conversation) end(status string) string {
+	return "printf '\\n%s%d\\n' " + c.mark + " " + status + "\n"
 }
 
 // mostAnswered bounds what a device can make us keep: the listing of a folder

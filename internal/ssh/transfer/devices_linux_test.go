@@ -23,8 +23,15 @@ var ways = []struct {
 		return sshtest.OpenSSH(t, "Subsystem sftp /usr/lib/openssh/sftp-server")
 	}},
 	{"shell", "shell", func(t *testing.T) *sshtest.Daemon { return sshtest.OpenSSH(t, "") }},
+	{"greeting", "shell", func(t *testing.T) *sshtest.Daemon {
+		return sshtest.OpenSSH(t, "Subsystem sftp /usr/lib/openssh/sftp-server\n"+greets)
+	}},
 	{"busybox", "shell", func(t *testing.T) *sshtest.Daemon { return sshtest.BusyBox(t) }},
 }
+
+// greets is what a start-up file of the account's shell does that prints: it
+// spoils SFTP, and comes first in each output.
+const greets = `ForceCommand printf 'Welcome\nto the board'; echo motd >&2; exec sh -c "$SSH_ORIGINAL_COMMAND"`
 
 // eachWay runs a test against a device of each kind.
 func eachWay(t *testing.T, test func(t *testing.T, protocol string, device *sshtest.Daemon)) {

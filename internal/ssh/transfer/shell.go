@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"mbl/internal/ssh"
+	"mbl/internal/ssh/posixsh"
 )
 
 // shellDevice reaches the device's files through the shell of the account,
@@ -26,15 +27,18 @@ var (
 	_ appender = (*shellDevice)(nil)
 )
 
-// openShell makes sure that there is a shell.
+// openShell makes sure that there is a shell. What its start-up files print
+// comes first in every output.
 func openShell(ctx context.Context, conn *ssh.Client) (*shellDevice, error) {
-	var output, said limitedBuffer
+	var output posixsh.Output
+	var said limitedBuffer
 	exit, err := conn.Run(ctx, ssh.Command{Line: "echo mbl", Stdout: &output, Stderr: &said})
 	if err != nil {
 		return nil, err
 	}
-	if exit != 0 || strings.TrimSpace(output.String()) != "mbl" {
-		return nil, fmt.Errorf("%w: it offers no SFTP, and its shell answers %q", ssh.ErrExec, strings.TrimSpace(output.String()+said.String()))
+	answer := strings.TrimSpace(output.String())
+	if exit != 0 || !strings.HasSuffix(answer, "mbl") {
+		return nil, fmt.Errorf("%w: it offers no SFTP, and its shell answers %q", ssh.ErrExec, strings.TrimSpace(answer+said.String()))
 	}
 	return &shellDevice{digester: &digester{conn: conn}, talk: converse(ctx, conn)}, nil
 }
@@ -49,8 +53,14 @@ func (d *shellDevice) Close() error {
 }
 
 // run runs a script that takes or gives data; args are its $1, $2 and so on.
+// stdout gets the script's output alone.
 func (d *shellDevice) run(ctx context.Context, script string, stdin io.Reader, stdout io.Writer, args ...string) error {
-	line := "LC_ALL=C exec sh -c " + shellQuoted(script) + " sh"
+	mark := posixsh.NewMark()
+	if stdout != nil {
+		script = `printf %s "$0"; ` + script
+		stdout = &afterMark{mark: []byte(mark), to: stdout}
+	}
+	line := "LC_ALL=C exec sh -c " + shellQuoted(script) + " " + mark
 	for _, arg := range args {
 		line += " " + shellQuoted(arg)
 	}

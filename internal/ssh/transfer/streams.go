@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -83,4 +84,34 @@ func keepReadError(r io.Reader, first *error) io.Reader {
 		}
 		return n, io.EOF
 	})
+}
+
+// afterMark is a writer that passes on what follows a mark.
+type afterMark struct {
+	mark   []byte
+	to     io.Writer
+	before []byte // what came up to now without the mark
+	passed bool
+}
+
+// Write implements io.Writer.
+func (a *afterMark) Write(p []byte) (int, error) {
+	if a.passed {
+		return a.to.Write(p)
+	}
+	a.before = append(a.before, p...)
+	_, rest, found := bytes.Cut(a.before, a.mark)
+	if !found {
+		if len(a.before) > mostAnswered {
+			return 0, ErrTooMuch
+		}
+		return len(p), nil
+	}
+	a.passed, a.before = true, nil
+	if len(rest) > 0 {
+		if _, err := a.to.Write(rest); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
 }
