@@ -193,7 +193,7 @@ func (a *app) printProvisioned(done provisioned) error {
 		}
 		fmt.Fprint(w, deviceText(done.ProvisionOutput))
 		fmt.Fprint(w, deviceText(done.StatusOutput))
-		fmt.Fprintf(w, "Provisioned %s with %s and %s.\n", done.Device, done.Certificate, done.UpdateCertificate)
+		fmt.Fprintf(w, "Provisioned %s with %s and %s.\n", done.Device, done.Certificate, oneLine(done.UpdateCertificate))
 		if done.CertificateID != "" {
 			fmt.Fprintf(w, "Its own certificate is %s.\n", oneLine(done.CertificateID))
 		}
@@ -202,7 +202,7 @@ func (a *app) printProvisioned(done provisioned) error {
 
 // foretell says what would be done.
 func (p provisioned) foretell(w io.Writer) {
-	fmt.Fprintln(w, createFirst(p.CertificateSource, p.Certificate)+fmt.Sprintf("%s would be provisioned with %s and %s.", p.Device, p.Certificate, p.UpdateCertificate))
+	fmt.Fprintln(w, createFirst(p.CertificateSource, p.Certificate)+fmt.Sprintf("%s would be provisioned with %s and %s.", p.Device, p.Certificate, oneLine(p.UpdateCertificate)))
 }
 
 // createFirst is what happens before the first device.

@@ -363,6 +363,7 @@ func TestFilesThatAreNoCredentialsAreNamed(t *testing.T) {
 	}{
 		{"nothing", []byte(" \n"), "empty"},
 		{"portal's fault", []byte("undefined\n"), `nothing but the word "undefined"`},
+		{"UTF-16", append([]byte("\xff\xfe"), bytes.ReplaceAll(source, []byte("\n"), []byte("\n\x00"))...), "UTF-16"},
 		{"update resources", readVector(t, oldUpdateFile), "holds update resources"},
 		{"HTML", []byte("<!DOCTYPE html>\n<html>it's an error; sorry</html>"), "line 2"},
 		{"empty array", bytes.Replace(source, []byte("_CA_CERTIFICATE[] = "), []byte("_CA_CERTIFICATE[] = {}; int x[] = "), 1), "it is empty"},

@@ -206,10 +206,12 @@ func checkContent(source []byte) error {
 	if len(source) > MaxSource {
 		return &SourceError{Problem: fmt.Sprintf("the file has %d bytes; at most %d are read", len(source), MaxSource)}
 	}
-	switch word := strings.TrimSpace(string(source)); word {
-	case "":
+	switch word := strings.TrimSpace(string(source)); {
+	case strings.HasPrefix(word, "\xff\xfe"), strings.HasPrefix(word, "\xfe\xff"):
+		return &SourceError{Problem: "the file is UTF-16 text, as PowerShell's > writes it; save it as UTF-8"}
+	case word == "":
 		return &SourceError{Problem: "the file is empty"}
-	case "undefined", "null":
+	case word == "undefined", word == "null":
 		return &SourceError{Problem: fmt.Sprintf("the file holds nothing but the word %q: the portal it came from failed to write it; fetch it again", word)}
 	}
 	return nil
