@@ -177,19 +177,37 @@ func (b *copyBar) show(progress transfer.Progress) {
 	}
 	if b.bar == nil {
 		b.began = time.Now()
-		b.bar = progressbar.NewOptions64(max(progress.Total, 1),
-			progressbar.OptionSetWriter(b.app.sys.Err),
-			progressbar.OptionShowBytes(true),
-			progressbar.OptionShowCount(),
-			progressbar.OptionThrottle(progressInterval),
-			progressbar.OptionFullWidth(),
-			progressbar.OptionUseIECUnits(true),
-		)
+		b.bar = progressbar.NewOptions64(max(progress.Total, 1), b.app.barOptions()...)
 	}
 	if time.Since(b.began) < progressInterval {
 		return // nobody can tell how fast it is yet
 	}
 	_ = b.bar.Set64(min(progress.Done, b.bar.GetMax64())) // a file may grow meanwhile
+}
+
+// What has to fit into a line beside the bar, in columns: a line that wraps
+// cannot be drawn over.
+const (
+	roomForTimes = 64 // how long it took and will take
+	roomForBytes = 48 // how much was copied, and how fast
+)
+
+func (a *app) barOptions() []progressbar.Option {
+	columns, _ := a.screenSize()
+	times, counts := columns >= roomForTimes, columns >= roomForBytes
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(a.sys.Err),
+		progressbar.OptionShowBytes(counts),
+		progressbar.OptionSetElapsedTime(times),
+		progressbar.OptionSetPredictTime(times),
+		progressbar.OptionThrottle(progressInterval),
+		progressbar.OptionFullWidth(),
+		progressbar.OptionUseIECUnits(true),
+	}
+	if counts {
+		options = append(options, progressbar.OptionShowCount())
+	}
+	return options
 }
 
 // clear takes the bar off the screen.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mbl/internal/iostreams"
+	"mbl/internal/ssh/transfer"
 )
 
 // MainWithin is Main with less patience for the service.
@@ -12,4 +13,15 @@ func MainWithin(ctx context.Context, sys *iostreams.System, patience time.Durati
 	a := newApp(sys)
 	a.patience = patience
 	return a.main(ctx)
+}
+
+// DrawCopy draws how far a copy is, as get and put do, over and over.
+func DrawCopy(sys *iostreams.System, steps []transfer.Progress) {
+	bar := newApp(sys).newCopyBar()
+	for _, step := range steps {
+		bar.show(step)
+		bar.began = time.Time{} // the next one is drawn at once
+		time.Sleep(progressInterval) // more often it does not draw
+	}
+	bar.clear()
 }

@@ -27,7 +27,8 @@ type screen struct {
 }
 
 func newScreen(a *app) *screen {
-	s := &screen{err: a.sys.Err, out: a.sys.Out, doing: map[int]string{}, columns: 80, rows: 24}
+	s := &screen{err: a.sys.Err, out: a.sys.Out, doing: map[int]string{}}
+	s.columns, s.rows = a.screenSize()
 	if a.flags.output == outputJSON {
 		s.out = a.sys.Err
 		if a.flags.quiet {
@@ -35,12 +36,18 @@ func newScreen(a *app) *screen {
 		}
 	}
 	s.live = a.sys.OutTTY && a.sys.ErrTTY && !a.flags.quiet && a.sys.Getenv("TERM") != "dumb"
+	return s
+}
+
+// screenSize is that of the terminal on standard error, 80 by 24 where it is
+// none or does not tell.
+func (a *app) screenSize() (columns, rows int) {
 	if terminal, ok := a.sys.Err.(*os.File); ok {
 		if columns, rows, err := term.GetSize(int(terminal.Fd())); err == nil && columns > 0 && rows > 0 {
-			s.columns, s.rows = columns, rows
+			return columns, rows
 		}
 	}
-	return s
+	return 80, 24
 }
 
 // set shows what a device is doing.

@@ -11,8 +11,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"mbl/internal/cli"
+	"mbl/internal/iostreams"
+	"mbl/internal/ssh/transfer"
 )
 
 // terminal is a pseudo-terminal: what a test writes to keyboard is typed, and
@@ -115,5 +120,38 @@ func TestCtrlCWhileTypingTheKey(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(home, ".mbl-store/user/config.json")); err == nil {
 		t.Error("something was saved")
+	}
+}
+
+// A line that is wider than the terminal wraps, and is drawn below itself time
+// and again.
+func TestTheProgressOfACopyFitsTheTerminal(t *testing.T) {
+	const total = 1023 << 30
+	for _, columns := range []uint16{20, 40, 47, 48, 63, 64, 80, 200} {
+		term := openTerminal(t)
+		size := &unix.Winsize{Row: 24, Col: columns}
+		if err := unix.IoctlSetWinsize(int(term.keyboard.Fd()), unix.TIOCSWINSZ, size); err != nil {
+			t.Fatal(err)
+		}
+		sys := &iostreams.System{Err: term.device, ErrTTY: true, Getenv: func(string) string { return "" }}
+		cli.DrawCopy(sys, []transfer.Progress{{Total: total}, {Done: total / 1000, Total: total}, {Done: total / 2, Total: total}})
+		fmt.Fprint(term.device, "END")
+		screen := make([]byte, 64<<10)
+		shown := ""
+		for !strings.HasSuffix(shown, "END") {
+			n, err := term.keyboard.Read(screen)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shown += string(screen[:n])
+		}
+		if !strings.Contains(shown, "50%") {
+			t.Errorf("%d columns: half of the way is not shown: %q", columns, shown)
+		}
+		for line := range strings.SplitSeq(shown, "\r") {
+			if width := utf8.RuneCountInString(line); width > int(columns) {
+				t.Errorf("%d columns: %d are written: %q", columns, width, line)
+			}
+		}
 	}
 }
