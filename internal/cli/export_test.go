@@ -20,7 +20,7 @@ func DrawCopy(sys *iostreams.System, steps []transfer.Progress) {
 	bar := newApp(sys).newCopyBar()
 	for _, step := range steps {
 		bar.show(step)
-		bar.began = time.Time{} // the next one is drawn at once
+		bar.began = time.Time{}      // the next one is drawn at once
 		time.Sleep(progressInterval) // more often it does not draw
 	}
 	bar.clear()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,8 +58,8 @@ type pelionStatus struct {
 	Reason       string `json:"reason,omitempty"` // why it is not provisioned
 	DeviceID     string `json:"device_id,omitempty"`
 	EndpointName string `json:"endpoint_name,omitempty"`
-	Connected    *bool  `json:"connected"`               // null: it cannot be known, for this:
-	Unknown      string `json:"connected_why,omitempty"` // why connected is null
+	Connected    *bool  `json:"connected"`               // null: it cannot be known
+	Why          string `json:"connected_why,omitempty"` // why that is so, or why it is not, where State does not tell
 	State        string `json:"service_state,omitempty"` // of the device in the service's directory
 	Name         string `json:"device_name,omitempty"`   // given to the device just now
 	Output       string `json:"status_output"`
@@ -117,23 +118,23 @@ func newPelionStatus(target ssh.Target, answer *provision.Answer, verdict error)
 // askService fills in what the service knows. Its silence is no failure of
 // this command; a refused key is.
 func (a *app) askService(ctx context.Context, status *pelionStatus, answer *provision.Answer) error {
-	status.Unknown = unaskable(status, answer)
-	if status.Unknown != "" {
+	status.Why = unaskable(status, answer)
+	if status.Why != "" {
 		return nil
 	}
 	service, err := a.service(ctx)
 	if err != nil {
-		status.Unknown = oneLine(a.explain(ctx, err).Message)
+		status.Why = oneLine(a.explain(ctx, err).Message)
 		return nil
 	}
 	status.State, err = provision.Connected(ctx, service, status.DeviceID)
 	switch {
 	case errors.Is(err, provision.ErrUnregistered):
 		connected := false
-		status.Connected, status.Reason = &connected, oneLine(provision.ErrUnregistered.Error())
+		status.Connected, status.Why = &connected, oneLine(provision.ErrUnregistered.Error())
 		return nil
 	case err != nil:
-		status.Unknown = oneLine(a.explain(ctx, err).Message)
+		status.Why = oneLine(a.explain(ctx, err).Message)
 		if errors.Is(err, cloudapi.ErrUnauthorized) {
 			return err
 		}
@@ -177,10 +178,10 @@ func (s pelionStatus) write(w io.Writer) {
 		fmt.Fprintf(w, "device id\t%s\n", oneLine(s.DeviceID))
 	}
 	if s.Connected == nil {
-		fmt.Fprintf(w, "connected\tunknown: %s\n", s.Unknown)
+		fmt.Fprintf(w, "connected\tunknown: %s\n", s.Why)
 		return
 	}
-	fmt.Fprintf(w, "connected\t%s\n", yesOrNo(*s.Connected, s.State))
+	fmt.Fprintf(w, "connected\t%s\n", yesOrNo(*s.Connected, cmp.Or(s.State, s.Why)))
 }
 
 func yesOrNo(yes bool, why string) string {

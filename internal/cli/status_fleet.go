@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,11 +82,11 @@ func (s memberStatus) summary() string {
 	case !s.Provisioned:
 		return "not provisioned" + inBrackets(s.Reason)
 	case s.Connected == nil:
-		return "provisioned, connection unknown" + inBrackets(s.Unknown)
+		return "provisioned, connection unknown" + inBrackets(s.Why)
 	case *s.Connected:
 		return "provisioned, connected"
 	default:
-		return "provisioned, not connected" + inBrackets(s.State)
+		return "provisioned, not connected" + inBrackets(cmp.Or(s.State, s.Why))
 	}
 }
 
