@@ -221,7 +221,7 @@ func (a *app) findAPIKey(nameOrURL string) (*credstore.Stores, credstore.APIKey,
 	case 1:
 		return stores, matching[0], nil
 	default:
-		return nil, credstore.APIKey{}, usererr.Usage("%q fits %s: %s", nameOrURL, count(len(matching), "API key"), someOf(keyLabels(matching))).
+		return nil, credstore.APIKey{}, usererr.Usage("%q fits %s: %s", nameOrURL, counted(len(matching), "API key"), someOf(keyLabels(matching))).
 			WithHint("give its name, and its URL with --api-url")
 	}
 }

@@ -22,7 +22,7 @@ func badFiles() map[string]func(w *workplace, file string) {
 		"a folder":   func(w *workplace, file string) { w.must(os.MkdirAll(file, 0o755)) },
 		"empty":      func(w *workplace, file string) { w.must(os.WriteFile(file, nil, 0o600)) },
 		"cut off":    func(w *workplace, file string) { w.must(os.WriteFile(file, []byte(vector(w)[:1500]), 0o600)) },
-		"not UTF-8":  func(w *workplace, file string) { w.must(os.WriteFile(file, []byte("\xff\xfe\x00\x01"), 0o600)) },
+		"not UTF-8":  func(w *workplace, file string) { w.must(os.WriteFile(file, []byte("\xff\x80\x00\x01"), 0o600)) },
 		"a web page": func(w *workplace, file string) { w.must(os.WriteFile(file, []byte("<html>undefined</html>"), 0o600)) },
 		"huge": func(w *workplace, file string) {
 			w.must(os.WriteFile(file, nil, 0o600))

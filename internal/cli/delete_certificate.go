@@ -216,7 +216,7 @@ func (a *app) tellDependents(cert doomed) {
 	}
 	if len(cert.devices) > 0 {
 		fmt.Fprintln(a.sys.Err, oneLine(fmt.Sprintf("%s came with it and could not be bootstrapped again: %s",
-			count(len(cert.devices), "device"), someOf(cert.devices))))
+			counted(len(cert.devices), "device"), someOf(cert.devices))))
 	}
 }
 
@@ -271,11 +271,4 @@ func someOf(names []string) string {
 		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -43,11 +43,11 @@ func ending(expires, now time.Time) string {
 	case left <= 0 && -left < day:
 		return "ended today"
 	case left <= 0:
-		return fmt.Sprintf("ended %s ago", count(int(-left/day), "day"))
+		return fmt.Sprintf("ended %s ago", counted(int(-left/day), "day"))
 	case left < day:
 		return "ends within a day"
 	default:
-		return fmt.Sprintf("ends in %s", count(int(left/day), "day"))
+		return fmt.Sprintf("ends in %s", counted(int(left/day), "day"))
 	}
 }
 

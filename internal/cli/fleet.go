@@ -167,7 +167,7 @@ func (f *fleet) each(ctx context.Context, devices []int, t task, ended []error, 
 func (f *fleet) meet(ctx context.Context, strangers []int, t task, ended []error) {
 	shown := map[string]bool{}
 	f.screen.pause(func() {
-		fmt.Fprintf(f.app.sys.Err, "%d of the devices are not known yet. Their host keys are\n", len(strangers))
+		fmt.Fprintf(f.app.sys.Err, "Not known yet: %s. Host keys:\n", counted(len(strangers), "device"))
 		for _, i := range strangers {
 			var refused *ssh.HostKeyError
 			if errors.As(ended[i], &refused) {

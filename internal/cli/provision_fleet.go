@@ -77,7 +77,7 @@ func (a *app) provisionFleet(ctx context.Context, plan provision.Plan, opts prov
 	if plan.DryRun {
 		doing = "Asking"
 	}
-	a.progress("%s %d devices, %d at a time.", doing, len(f.members), min(f.parallel, len(f.members)))
+	a.progress("%s %s, %d at a time.", doing, counted(len(f.members), "device"), min(f.parallel, len(f.members)))
 	results := make([]*provision.Result, len(f.members))
 	devices := make([]fleetDevice, len(f.members))
 	ended := f.run(ctx, task{
@@ -211,7 +211,7 @@ func (r provisionedFleet) write(w io.Writer) {
 		done = "would be provisioned"
 		fmt.Fprint(w, createFirst(r.CertificateSource, r.Certificate))
 	}
-	fmt.Fprintf(w, "Of %d devices: %d %s", len(r.Devices), r.Provisioned, done)
+	fmt.Fprintf(w, "Of %s: %d %s", counted(len(r.Devices), "device"), r.Provisioned, done)
 	for _, part := range []struct {
 		count int
 		what  string

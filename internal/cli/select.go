@@ -108,7 +108,7 @@ func (a *app) findNamed(ctx context.Context, s search, wanted string) (foundDevi
 	case notNumber == nil && len(last) == 0:
 		return a.findNumbered(ctx, s, wanted)
 	case notNumber == nil:
-		return foundDevice{}, usererr.Failure("the list last shown has no device %s, it has %s", wanted, count(len(last), "device")).
+		return foundDevice{}, usererr.Failure("the list last shown has no device %s, it has %s", wanted, counted(len(last), "device")).
 			WithHint("`mbl-cli list` shows the devices that answer now")
 	}
 	s.enough = func(device discovery.Device) bool {

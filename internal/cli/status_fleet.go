@@ -33,7 +33,7 @@ func (a *app) getFleetStatus(ctx context.Context, opts fleetOptions) error {
 	if err != nil {
 		return err
 	}
-	a.progress("Asking %d devices, %d at a time.", len(f.members), min(f.parallel, len(f.members)))
+	a.progress("Asking %s, %d at a time.", counted(len(f.members), "device"), min(f.parallel, len(f.members)))
 	statuses := make([]memberStatus, len(f.members))
 	ended := f.run(ctx, task{
 		do: func(ctx context.Context, i int) error {
@@ -113,7 +113,7 @@ func newFleetStatus(statuses []memberStatus) fleetStatus {
 }
 
 func (r fleetStatus) write(w io.Writer) {
-	fmt.Fprintf(w, "Of %d devices: %d provisioned, %d connected.\n", len(r.Devices), r.Provisioned, r.Connected)
+	fmt.Fprintf(w, "Of %s: %d provisioned, %d connected.\n", counted(len(r.Devices), "device"), r.Provisioned, r.Connected)
 }
 
 // verdict: a refused key says more than the devices it was to be used for.

@@ -119,8 +119,8 @@ func (a *app) showStores() error {
 	shown := shownStores{newStoreRow(user), newStoreRow(team)}
 	shown.User.APIKeys, shown.Team.Certificates = &user.Items, &team.Items
 	return a.print(shown, func(w io.Writer) {
-		fmt.Fprintf(w, "user store\t%s\tmode %s\t%s\n", oneLine(user.Path), shown.User.Mode, count(user.Items, "API key"))
-		fmt.Fprintf(w, "team store\t%s\tmode %s\t%s\n", oneLine(team.Path), shown.Team.Mode, count(team.Items, "certificate"))
+		fmt.Fprintf(w, "user store\t%s\tmode %s\t%s\n", oneLine(user.Path), shown.User.Mode, counted(user.Items, "API key"))
+		fmt.Fprintf(w, "team store\t%s\tmode %s\t%s\n", oneLine(team.Path), shown.Team.Mode, counted(team.Items, "certificate"))
 		for _, problem := range append(shown.User.Problems, shown.Team.Problems...) {
 			fmt.Fprintf(w, "problem: %s\n", problem)
 		}
