@@ -73,7 +73,7 @@ func (s *Stores) CheckFree(name string) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot look for %q in the team store: %w", name, err)
 	}
 	return fmt.Errorf("%q: %w", name, ErrExists)
 }
@@ -169,8 +169,10 @@ func (t *TeamStore) addEntry(name string, vars []credential.Variable) (err error
 		return err
 	}
 	defer store.Close()
-	if _, err := store.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(err, ErrExists)
+	if _, err := store.Lstat(name); err == nil {
+		return ErrExists
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	doc, certs, err := t.readCerts()
 	if err != nil {

@@ -3,6 +3,7 @@ package credstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -289,5 +290,17 @@ func TestEmptyFieldsAreNoReasonToFail(t *testing.T) {
 	write(t, filepath.Join(stores.Team.Path(), "config.json"), `{"dev_certs": null}`)
 	if err := stores.SaveDeveloper(t.Context(), "x", developer(t)); err != nil {
 		t.Error(err)
+	}
+}
+
+// A name that cannot be looked up is neither free nor taken, and it is said
+// which store that was.
+func TestANameThatCannotBeLookedUp(t *testing.T) {
+	home := t.TempDir()
+	write(t, filepath.Join(home, ".mbl-stores.json"), fmt.Sprintf(`{"user": %q, "team": %q}`, filepath.Join(home, "user"), filepath.Join(home, "file")))
+	write(t, filepath.Join(home, "file"), "no folder")
+	err := open(t, home).CheckFree("boards")
+	if err == nil || errors.Is(err, credstore.ErrExists) || !strings.HasPrefix(err.Error(), `cannot look for "boards" in the team store: `) {
+		t.Errorf("err = %v", err)
 	}
 }
