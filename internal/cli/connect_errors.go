@@ -45,6 +45,7 @@ func deviceRules() []rule {
 		{provision.ErrNameTaken, failure, "", "choose another name for the developer certificate"},
 		{provision.ErrNoCertificate, failure, "", "--create-dev-cert creates it; `mbl-cli list-certificates` shows what there is"},
 		{provision.ErrNoUpdate, failure, "", "`mbl-cli create-update-certificate` makes one; an update_default_resources.c can be given by its path, such as ./update_default_resources.c"},
+		{provision.ErrOtherKind, failure, "", "the developer certificate is named first, then the update certificate; `mbl-cli list-certificates --local` shows which is which"},
 		{provision.ErrOneName, usage, "", "give each a name of its own"},
 		{provision.ErrFileName, usage, "", "choose another name"},
 		{provision.ErrOtherUpdate, failure, "", "choose another name, or give the file's path in place of the name"},

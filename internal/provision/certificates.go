@@ -108,10 +108,19 @@ func (w *Workstation) collectUpdate(ctx context.Context, set *certificates) (err
 	default:
 		set.update, err = w.Store.LoadUpdate(ctx, set.plan.Update)
 		if errors.Is(err, credstore.ErrNotFound) {
-			return fmt.Errorf("%w: %s", ErrNoUpdate, set.plan.Update)
+			return w.orOtherKind(set.plan.Update, fmt.Errorf("%w: %s", ErrNoUpdate, set.plan.Update))
 		}
 		return err
 	}
+}
+
+// orOtherKind says of a name that no certificate of the wanted kind has, that
+// another has it, and else what err says.
+func (w *Workstation) orOtherKind(name string, err error) error {
+	if errors.Is(w.Store.CheckFree(name), credstore.ErrExists) {
+		return fmt.Errorf("%w: %s", ErrOtherKind, name)
+	}
+	return err
 }
 
 // mustSaveUpdate tells whether the file's certificate still has to be put into
@@ -122,6 +131,9 @@ func (w *Workstation) mustSaveUpdate(ctx context.Context, set *certificates) (bo
 		return true, err
 	}
 	stored, err := w.Store.LoadUpdate(ctx, set.plan.Update)
+	if errors.Is(err, credstore.ErrNotFound) {
+		return false, w.orOtherKind(set.plan.Update, err)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -151,8 +163,11 @@ func readUpdateFile(file string) (*credential.Update, error) {
 func (w *Workstation) mayCreate(ctx context.Context, set *certificates) (err error) {
 	name := set.plan.Certificate
 	if err := w.Store.CheckFree(name); err != nil {
-		if _, loadErr := w.Store.LoadDeveloper(ctx, name); loadErr == nil {
+		switch _, loadErr := w.Store.LoadDeveloper(ctx, name); {
+		case loadErr == nil:
 			return fmt.Errorf("%w: the team store has %s", ErrCreated, name)
+		case errors.Is(loadErr, credstore.ErrNotFound):
+			return w.orOtherKind(name, err)
 		}
 		return err
 	}
@@ -187,7 +202,7 @@ func (set *certificates) checkDeveloper() error {
 func (w *Workstation) findInService(ctx context.Context, set *certificates) (err error) {
 	name := set.plan.Certificate
 	if err := w.Store.CheckFree(name); err != nil {
-		return err
+		return w.orOtherKind(name, err)
 	}
 	if set.service, err = w.Service(ctx); err != nil {
 		return err

@@ -16,6 +16,9 @@ var (
 	ErrNoCertificate = errors.New("there is no developer certificate of this name")
 	// ErrNoUpdate: the team store has no update certificate of this name.
 	ErrNoUpdate = errors.New("the team store has no update certificate of this name")
+	// ErrOtherKind: the team store has the name, for a certificate that cannot
+	// be used in that place.
+	ErrOtherKind = errors.New("the team store has a certificate of another kind under this name")
 	// ErrOneName: both certificates would have one name in the team store.
 	ErrOneName = errors.New("the developer certificate and the update certificate have the same name")
 	// ErrOtherUpdate: the team store has another update certificate of this name.

@@ -279,20 +279,23 @@ func TestEverythingWrongIsFoundBeforeTheDeviceIsContacted(t *testing.T) {
 		prepare func(d *desk)
 		want    error
 	}{
-		"a name with a slash":      {Plan{Certificate: "../boards", Update: updateVector}, nil, credstore.ErrName},
-		"a name of dots":           {Plan{Certificate: "..", Update: updateVector}, nil, credstore.ErrName},
-		"an update name with dots": {Plan{Certificate: "boards", Update: "..", UpdateFile: updateVector}, nil, credstore.ErrName},
-		"one name for both":        {Plan{Certificate: "boards", Update: "boards"}, nil, ErrOneName},
-		"no such file":             {Plan{Certificate: "boards", Update: "./gone.c"}, nil, os.ErrNotExist},
-		"a folder":                 {Plan{Certificate: "boards", Update: "../provision"}, nil, ErrFile},
-		"another kind of file":     {Plan{Certificate: "boards", Update: developerVector}, nil, ErrFile},
-		"no such update":           {Plan{Certificate: "boards", Update: "updates"}, nil, ErrNoUpdate},
-		"no such certificate":      {Plan{Certificate: "boards", Update: updateVector}, nil, ErrNoCertificate},
-		"no key to look with":      {Plan{Certificate: "boards", Update: updateVector}, func(d *desk) { d.noKey = true }, errNoKey},
-		"no key to create with":    {createPlan(), func(d *desk) { d.noKey = true }, errNoKey},
-		"created before":           {createPlan(), func(d *desk) { d.hasDeveloper("boards") }, ErrCreated},
-		"the name of an update":    {createPlan(), func(d *desk) { d.hasUpdate("boards") }, credstore.ErrExists},
-		"another update":           {Plan{Certificate: "boards", Update: "updates", UpdateFile: otherUpdate}, func(d *desk) { d.hasUpdate("updates") }, ErrOtherUpdate},
+		"a name with a slash":       {Plan{Certificate: "../boards", Update: updateVector}, nil, credstore.ErrName},
+		"a name of dots":            {Plan{Certificate: "..", Update: updateVector}, nil, credstore.ErrName},
+		"an update name with dots":  {Plan{Certificate: "boards", Update: "..", UpdateFile: updateVector}, nil, credstore.ErrName},
+		"one name for both":         {Plan{Certificate: "boards", Update: "boards"}, nil, ErrOneName},
+		"no such file":              {Plan{Certificate: "boards", Update: "./gone.c"}, nil, os.ErrNotExist},
+		"a folder":                  {Plan{Certificate: "boards", Update: "../provision"}, nil, ErrFile},
+		"another kind of file":      {Plan{Certificate: "boards", Update: developerVector}, nil, ErrFile},
+		"no such update":            {Plan{Certificate: "boards", Update: "updates"}, nil, ErrNoUpdate},
+		"no such certificate":       {Plan{Certificate: "boards", Update: updateVector}, nil, ErrNoCertificate},
+		"no key to look with":       {Plan{Certificate: "boards", Update: updateVector}, func(d *desk) { d.noKey = true }, errNoKey},
+		"no key to create with":     {createPlan(), func(d *desk) { d.noKey = true }, errNoKey},
+		"created before":            {createPlan(), func(d *desk) { d.hasDeveloper("boards") }, ErrCreated},
+		"the name of an update":     {createPlan(), func(d *desk) { d.hasUpdate("boards") }, ErrOtherKind},
+		"an update for a developer": {Plan{Certificate: "boards", Update: updateVector}, func(d *desk) { d.hasUpdate("boards") }, ErrOtherKind},
+		"a developer for an update": {Plan{Certificate: "boards", Update: "updates"}, func(d *desk) { d.hasDeveloper("updates") }, ErrOtherKind},
+		"a developer's name for -p": {Plan{Certificate: "boards", Update: "updates", UpdateFile: updateVector}, func(d *desk) { d.hasDeveloper("updates") }, ErrOtherKind},
+		"another update":            {Plan{Certificate: "boards", Update: "updates", UpdateFile: otherUpdate}, func(d *desk) { d.hasUpdate("updates") }, ErrOtherUpdate},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
