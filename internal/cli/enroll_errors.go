@@ -15,7 +15,7 @@ func enrollRules() []rule {
 		{enroll.ErrArchitecture, failure, "", "it is built for x86_64, aarch64, armv7l and armv6l"},
 		{enroll.ErrNotRoot, failure, "", "log in as root, or let the account use sudo or doas without a password"},
 		{enroll.ErrNoChecksum, failure, "", "it is part of coreutils and of BusyBox"},
-		{enroll.ErrForeign, failure, "", "nothing was changed; a board with a pelion-provisioning-util of its own is a device already"},
+		{enroll.ErrForeign, failure, "", "nothing was changed; a board whose pelion-provisioning-util works is a device already, and one that does not work is to be moved away first"},
 		{enroll.ErrManifest, failure, "", "nothing was changed; /opt/arm/.mbl-enrolled on the board is not what enroll wrote"},
 		{enroll.ErrNotEnrolled, failure, "", "nothing was changed"},
 		{enroll.ErrBinary, failure, "", "`make build-device` builds one for each processor"},
