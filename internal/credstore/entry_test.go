@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -302,5 +303,36 @@ func TestANameThatCannotBeLookedUp(t *testing.T) {
 	err := open(t, home).CheckFree("boards")
 	if err == nil || errors.Is(err, credstore.ErrExists) || !strings.HasPrefix(err.Error(), `cannot look for "boards" in the team store: `) {
 		t.Errorf("err = %v", err)
+	}
+}
+
+// The original tool writes config.json in a folder of its own and moves it
+// from there. One that was killed leaves the folder.
+func TestFoldersInWhichTheOriginalWritesAreNoEntries(t *testing.T) {
+	home := t.TempDir()
+	stores := open(t, home)
+	team := filepath.Join(home, ".mbl-store", "team")
+	write(t, filepath.Join(team, "tmpa_1b2c3d", "config.json"), `{"location": "`)
+	write(t, filepath.Join(team, "tmp", "config.json"), "")
+	putEntry(t, team, "tmp_board", developer(t).Variables())
+	putEntry(t, team, "tmpboards_1", developer(t).Variables()) // a certificate may be called so
+	putEntry(t, team, "tmpboards_2", nil)
+	write(t, filepath.Join(team, "tmpboards_2", "notes"), "an entry whose files are missing")
+	entries, err := stores.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name)
+	}
+	if want := []string{"tmp_board", "tmpboards_1", "tmpboards_2"}; !slices.Equal(names, want) {
+		t.Errorf("entries %q, want %q", names, want)
+	}
+	if err := stores.SaveDeveloper(t.Context(), "boards", developer(t)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(team, "tmpa_1b2c3d", "config.json")); err != nil {
+		t.Errorf("the original's folder is gone: %v", err)
 	}
 }

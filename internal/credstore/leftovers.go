@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -40,6 +42,25 @@ func isLeftover(name string) bool {
 	return strings.HasPrefix(name, newPrefix) ||
 		strings.HasPrefix(name, oldPrefix) ||
 		strings.HasPrefix(name, "."+configFile+".tmp-")
+}
+
+// temporaryName is how Python's tempfile calls a folder; earlier versions of the
+// original called theirs tmp.
+var temporaryName = regexp.MustCompile(`^tmp([a-z0-9_]{8})?$`)
+
+// isOriginalsTemporary recognises the folder in which the original tool writes
+// config.json anew: it may be at it, or have been killed. It is left alone.
+func isOriginalsTemporary(store *os.Root, name string) bool {
+	if !temporaryName.MatchString(name) {
+		return false
+	}
+	folder, err := store.OpenRoot(name)
+	if err != nil {
+		return false
+	}
+	defer folder.Close()
+	files, err := namesIn(folder)
+	return err == nil && !slices.ContainsFunc(files, func(file string) bool { return file != configFile })
 }
 
 const maxNames = 10000

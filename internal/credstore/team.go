@@ -167,7 +167,7 @@ func (t *TeamStore) entryNames() ([]string, error) {
 	}
 	names := slices.DeleteFunc(all, func(name string) bool {
 		info, err := root.Lstat(name)
-		return CheckName(name) != nil || err != nil || !info.IsDir()
+		return CheckName(name) != nil || err != nil || !info.IsDir() || isOriginalsTemporary(root, name)
 	})
 	slices.Sort(names)
 	return names, nil
