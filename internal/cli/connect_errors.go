@@ -31,6 +31,7 @@ func deviceRules() []rule {
 		{provision.ErrReadOnly, failure, "", "mount it so that it can be written; an account other than root needs sudo or doas without a password"},
 		{provision.ErrNoSpace, failure, "", "make some room there, and run the command again"},
 		{provision.ErrWrite, failure, "", "it has to be writable for the account that logs in"},
+		{provision.ErrTaken, failure, "", "let them finish, and run the command again if the device is to have these credentials"},
 		{provision.ErrStopped, failure, "", "run the command again"},
 		{provision.ErrSlow, failure, "", "look what hangs there with `mbl-cli shell`, or start the device anew, and run the command again"},
 		{provision.ErrOldUtil, failure, "", "it does not know --get-pelion-status: bring the device's software up to date, or move it away and put mbl-device there with `mbl-cli enroll`"},

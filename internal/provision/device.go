@@ -238,6 +238,8 @@ func scriptError(stdout, stderr frames, patience time.Duration) error {
 		return &DeviceError{ErrNoScratch, ""}
 	case "read-only":
 		return &DeviceError{ErrReadOnly, ""}
+	case "taken":
+		return &DeviceError{ErrTaken, ""}
 	case "slow":
 		return &DeviceError{ErrSlow, fmt.Sprintf("the device gave it %v", patience)}
 	case "stopped":

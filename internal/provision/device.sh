@@ -17,7 +17,7 @@ mbl_problem() {
 mbl_begin() {
 	umask 077
 	PATH=$PATH:/opt/arm:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-	child= watcher= made=
+	child= watcher= made= marked=
 	trap mbl_tidy EXIT
 	{
 		trap '' PIPE
@@ -47,9 +47,13 @@ mbl_tidy() {
 	# A new subshell may lose any other signal while it resets its traps.
 	[ -z "$watcher" ] || kill -KILL "$watcher" 2>/dev/null
 	[ -z "$child" ] || kill "$child" 2>/dev/null
-	[ -n "$made" ] || return 0
-	rm -rf "$dir"
-	if [ -e "$dir" ]; then mbl_mark_both tidy left; else mbl_mark_both tidy gone; fi
+	# No return here: while it exits, the sandbox's interpreter goes on behind it.
+	if [ -n "$marked" ] && ! mbl_ours; then
+		mbl_mark_both tidy gone # by whoever took it
+	elif [ -n "$made" ]; then
+		rm -rf "$dir"
+		if [ -e "$dir" ]; then mbl_mark_both tidy left; else mbl_mark_both tidy gone; fi
+	fi
 }
 
 mbl_tool() {
@@ -70,23 +74,40 @@ mbl_need_util() {
 	[ -s "$util" ] || mbl_problem bad-util # a shell would run it as a script, with success
 }
 
+# Somebody else who provisions the device begins with deleting the folder, and
+# then has one of the same name. A file of ours tells whose it is, and what is
+# written goes into ours wherever that is now: no run gets files of another.
 mbl_make_dir() {
 	parent=${dir%/*}
 	[ -d "$parent" ] || mbl_problem no-scratch
 	[ -w "$parent" ] || mbl_problem read-only
 	made=1
-	rm -rf "$dir"
-	mkdir -m 700 "$dir" || mbl_problem write
+	rm -rf "$dir" || rm -rf "$dir" || mbl_problem write # the first may meet files that are being written
+	mkdir -m 700 "$dir" || { [ ! -d "$dir" ] || mbl_taken; mbl_problem write; }
+	cd "$dir" && printf '' >"$own" || mbl_problem write
+	marked=1
 }
+
+mbl_ours() { [ -e "$dir/$own" ]; }
+
+mbl_taken() {
+	made= # it is theirs to delete
+	mbl_problem taken
+}
+
+mbl_need_ours() { mbl_ours || mbl_taken; }
 
 # mbl_put NAME FORMAT: printf is part of the shell, so that the secret stands
 # in no list of processes. It does not say why it failed; cat does.
 mbl_put() {
-	printf "$2" >"$dir/$1.bin" || printf "$2" | cat >"$dir/$1.bin" || mbl_problem write
+	printf "$2" >"$1.bin" || printf "$2" | cat >"$1.bin" || { mbl_need_ours; mbl_problem write; }
 }
 
 mbl_provision() {
+	cd /
+	mbl_need_ours
 	mbl_tool provision "$util" --provision
+	[ ! -d "$dir" ] || mbl_need_ours # a util may delete what it has taken in
 	[ "$code" = 0 ] || exit 0
 	mbl_status
 }

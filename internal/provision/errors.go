@@ -42,6 +42,7 @@ var (
 	ErrReadOnly      = errors.New("the device's /scratch is not writable")
 	ErrNoSpace       = errors.New("no space is left on the device's /scratch")
 	ErrWrite         = errors.New("the device cannot write to /scratch/provisioning-certs")
+	ErrTaken         = errors.New("somebody else provisions the device at the same time, and has taken over")
 	ErrStopped       = errors.New("the device was told to stop")
 	ErrSlow          = errors.New("pelion-provisioning-util did not finish in time")
 	ErrHangs         = errors.New("the device neither finished nor gave up in time")

@@ -56,8 +56,8 @@ func stateScript(place layout, mark string) string {
 }
 
 func script(place layout, mark, body string) string {
-	return fmt.Sprintf("%s\nmbl_main() {\nmark=%s\ndir=%s\nutil=%s\npatience=%d\nmbl_begin\n%sexit 0\n}\nmbl_main\n",
-		deviceFunctions, posixsh.Quote(mark), posixsh.Quote(place.credentials), posixsh.Quote(place.util), int(place.patience.Seconds()), body)
+	return fmt.Sprintf("%s\nmbl_main() {\nmark=%s\nown=%s\ndir=%s\nutil=%s\npatience=%d\nmbl_begin\n%sexit 0\n}\nmbl_main\n",
+		deviceFunctions, posixsh.Quote(mark), posixsh.Quote("."+posixsh.NewMark()), posixsh.Quote(place.credentials), posixsh.Quote(place.util), int(place.patience.Seconds()), body)
 }
 
 // printfFormat writes bytes as a format of printf that prints them: octal

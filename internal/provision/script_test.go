@@ -293,6 +293,35 @@ func TestAUtilThatBreaksOffGivesNoAnswer(t *testing.T) {
 	}
 }
 
+// Whoever provisions a device begins with a folder of their own. What the util
+// took in may then be theirs, and their folder is theirs to delete.
+func TestSomebodyElseProvisionsAtTheSameTime(t *testing.T) {
+	for _, verdict := range []string{"exit 0", "exit 1"} {
+		shells(t, func(t *testing.T, device Device) {
+			b := newBoard(t, `rm -rf "$dir"; mkdir "$dir"; echo theirs >"$dir/theirs.bin"; `+verdict)
+			answer, err := send(t.Context(), device, b.place, someVariables)
+			if !errors.Is(err, ErrTaken) || !answer.Tidied {
+				t.Errorf("%s: err = %v, the answer is %+v", verdict, err, answer)
+			}
+			files, err := os.ReadDir(b.place.credentials)
+			if err != nil || len(files) != 1 || files[0].Name() != "theirs.bin" {
+				t.Errorf("%s: their folder has %v, %v", verdict, files, err)
+			}
+		})
+	}
+}
+
+// A util may clear away what it has taken in.
+func TestAUtilThatDeletesTheFolder(t *testing.T) {
+	shells(t, func(t *testing.T, device Device) {
+		b := newBoard(t, `rm -rf "$dir"`)
+		if _, err := send(t.Context(), device, b.place, someVariables); err != nil {
+			t.Error(err)
+		}
+		b.assertNothingLeft()
+	})
+}
+
 func TestTheUtilsRefusalIsPassedOn(t *testing.T) {
 	shells(t, func(t *testing.T, device Device) {
 		b := newBoard(t, `echo "Provisioning device."; echo "Failed to store KCM Item! Item name: x" >&2; exit 1`)
