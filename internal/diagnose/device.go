@@ -40,7 +40,7 @@ func (c *Checkup) checkDevice(ctx context.Context, bootstrap string) (checks []C
 	defer cancel()
 	said, err := ask(limited, device, deviceLayout, bootstrap)
 	if _, whole := said["done"]; !whole && len(said) == 0 {
-		return append([]Check{broken(Login, "the account on the device needs a POSIX shell", "logged in to %s, but it gave no answer: %v", device.Target(), err)},
+		return append([]Check{broken(Login, "the account on the device needs a POSIX shell", "logged in to %s, but it gave no answer%s", device.Target(), because(err))},
 			untried("the device gave no answer", all...)...), false
 	}
 	checks = []Check{fine(Login, "logged in to %s", device.Target())}
@@ -54,6 +54,13 @@ func (a answers) silence(name, tool string) Check {
 		return broken(name, "log in and see what hangs there", "the device did not answer in time")
 	}
 	return untried("the device has no "+tool, name)[0]
+}
+
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ": " + err.Error()
 }
 
 const noUtil = "there is no pelion-provisioning-util"

@@ -185,3 +185,13 @@ func TestCertificatesAreWatched(t *testing.T) {
 	check(t, os.Remove(file))
 	expect(t, checkup.Run(t.Context()), diagnose.Certificate, diagnose.Failed, "delete-certificate boards --local")
 }
+
+func TestADeviceThatSaysNothing(t *testing.T) {
+	checkup, _ := newCheckup(t)
+	checkup.Connect = func(context.Context) (diagnose.Device, error) { return mute{"192.0.2.7"}, nil }
+	for _, found := range checkup.Run(t.Context()) {
+		if found.Name == diagnose.Login && !strings.HasSuffix(found.Said, "but it gave no answer") {
+			t.Errorf("it is said: %q", found.Said)
+		}
+	}
+}

@@ -194,7 +194,7 @@ func provisionError(stdout, stderr frames, patience time.Duration) error {
 	tool := newTool("provision", stdout, stderr)
 	switch {
 	case tool == nil:
-		return &DeviceError{ErrNoAnswer, firstLine(stderr.noise, stdout.noise)}
+		return &DeviceError{ErrNoAnswer, lastLine(stderr.noise, stdout.noise)}
 	case tool.broken() != nil:
 		return &DeviceError{tool.broken(), firstLine(tool.Stderr, tool.Stdout)}
 	case tool.Exit != 0:
@@ -213,7 +213,7 @@ func statusError(stdout, stderr frames, patience time.Duration) error {
 	tool := newTool("status", stdout, stderr)
 	switch {
 	case tool == nil || !stdout.done:
-		return &DeviceError{ErrNoAnswer, firstLine(stderr.noise, stdout.noise)}
+		return &DeviceError{ErrNoAnswer, lastLine(stderr.noise, stdout.noise)}
 	case tool.broken() != nil:
 		return &DeviceError{tool.broken(), firstLine(tool.Stderr, tool.Stdout)}
 	case tool.Exit == wrongUse:
@@ -260,6 +260,17 @@ func writeError(said string) error {
 	default:
 		return &DeviceError{ErrWrite, last}
 	}
+}
+
+// lastLine is the last line of the first text that has any. Before it may stand
+// what the account's start-up files print.
+func lastLine(texts ...string) string {
+	for _, text := range texts {
+		if text = strings.TrimSpace(text); text != "" {
+			return strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
+		}
+	}
+	return ""
 }
 
 // firstLine is the first line with text in it.

@@ -166,7 +166,7 @@ func TestNothingStaysAfterCtrlC(t *testing.T) {
 }
 
 func TestADeviceWithoutAShell(t *testing.T) {
-	shell := &localShell{command: []string{sshtest.Program(t, "sh", "dash"), "-c", "echo This account is not available. >&2; exit 1"}}
+	shell := &localShell{command: []string{sshtest.Program(t, "sh", "dash"), "-c", "echo Welcome. >&2; echo This account is not available. >&2; exit 1"}}
 	b := newBoard(t, goodUtil)
 	_, err := send(t.Context(), shell, b.place, someVariables)
 	var said *DeviceError
