@@ -31,7 +31,12 @@ import com.arm.mbed.cloud.sdk.devicedirectory.model.DeviceListOptions;
 import com.arm.mbed.cloud.sdk.devicedirectory.model.DeviceState;
 import com.arm.mbed.cloud.sdk.devicedirectory.model.Query;
 import com.arm.mbed.cloud.sdk.devicedirectory.model.QueryListOptions;
+import com.arm.mbed.cloud.sdk.subscribe.model.DeviceStateFilterOptions;
+import com.arm.mbed.cloud.sdk.subscribe.model.DeviceStateNotification;
+import com.arm.mbed.cloud.sdk.subscribe.model.DeviceStateObserver;
+import com.arm.mbed.cloud.sdk.subscribe.model.ResourceValueObserver;
 import com.sun.net.httpserver.HttpServer;
+import io.reactivex.BackpressureStrategy;
 import java.net.InetSocketAddress;
 import java.net.URL;
 import java.util.ArrayList;
@@ -42,6 +47,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
@@ -106,6 +112,7 @@ public final class Conversation {
         checks.put("query lives its whole life", this::query);
         checks.put("connected device is read, written and executed", this::connectedDevice);
         checks.put("what the device reports reaches a callback", this::subscription);
+        checks.put("observers are told of states and values", this::observers);
         checks.put("presubscriptions are set, listed and deleted", this::presubscriptions);
         checks.put("webhook is set, read and deleted", this::webhook);
         return checks;
@@ -328,6 +335,33 @@ public final class Conversation {
             brings(told, before);
             connect.deleteResourceSubscription(lifetime);
             check(!connect.getResourceSubscription(lifetime), "it is still subscribed to");
+        } finally {
+            connect.stopNotifications();
+            account.deleteApiKey(own.getId());
+        }
+    }
+
+    private void observers() throws Exception {
+        ApiKey own = addKey("interop observer");
+        Connect connect = new Connect(options(own.getKey()));
+        connect.startNotifications();
+        try {
+            DeviceStateObserver states = connect.subscribe()
+                .deviceStateChanges(DeviceStateFilterOptions.newFilter().equalDevice(DEVICE), BackpressureStrategy.BUFFER);
+            Future<DeviceStateNotification> update = states.futureOne(PATIENCE);
+            connect.executeResource(new Resource(DEVICE, "/1/0/8"), null, false, PATIENCE);
+            same("REGISTRATION_UPDATE", update.get(30, TimeUnit.SECONDS).getState().name());
+            states.unsubscribe();
+
+            Resource lifetime = new Resource(DEVICE, "/1/0/1");
+            String before = text(connect.getResourceValue(lifetime, PATIENCE));
+            ResourceValueObserver values = connect.subscribe().resourceValues(lifetime, BackpressureStrategy.BUFFER);
+            BlockingQueue<String> told = new LinkedBlockingQueue<>();
+            values.flow().subscribe(value -> told.add(text(value.getPayload())));
+            connect.setResourceValue(lifetime, "5500", PATIENCE);
+            brings(told, "5500");
+            values.unsubscribe();
+            connect.setResourceValue(lifetime, before, PATIENCE);
         } finally {
             connect.stopNotifications();
             account.deleteApiKey(own.getId());
