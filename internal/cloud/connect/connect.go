@@ -124,7 +124,7 @@ func New(config Config) *Service {
 		now:       config.Now,
 		log:       config.Log,
 		ids:       ids,
-		channels:  &channels{now: config.Now, most: config.Limits.ChannelBytes, mostOfAll: config.Limits.AllChannels, log: config.Log, ids: ids, byKey: map[string]*channel{}},
+		channels:  &channels{now: config.Now, most: config.Limits.ChannelBytes, mostOfAll: config.Limits.AllChannels, log: config.Log, ids: ids, byKey: map[string]*channel{}, closed: map[string]time.Time{}},
 		values:    &values{now: config.Now, ofDevice: map[string]map[string]Value{}},
 		interests: newInterests(),
 		starts:    make(chan func(context.Context)),
