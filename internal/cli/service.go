@@ -117,7 +117,7 @@ func (a *app) noKey(url string) error {
 // needs none.
 func (a *app) keyFromEnvironment(url, text string) (credstore.APIKey, error) {
 	if err := checkKeyText(text); err != nil {
-		return credstore.APIKey{}, usererr.Usage("%s: %w", envKey, err)
+		return credstore.APIKey{}, usererr.Usage("%s: %w", envKey, err).WithHint("set it to the key alone, as the service gave it; without it the saved key is used")
 	}
 	stores, err := a.stores()
 	if errors.Is(err, errNoHome) || errors.Is(err, credstore.ErrNoPlace) {
