@@ -113,7 +113,7 @@ func (a *app) listedMembers(ctx context.Context, file string) ([]member, error) 
 	for _, line := range lines {
 		switch numbers := named(known, line.text); {
 		case len(numbers) > 1:
-			return nil, usererr.Usage("line %d of %s: %w", line.number, file, namesakes(known, numbers, line.text)).
+			return nil, usererr.Usage("line %d of %s: %w", line.number, listName(file), namesakes(known, numbers, line.text)).
 				WithHint("give the address in place of the name")
 		case len(numbers) == 1:
 			found, err := a.asMembers(known[numbers[0]-1 : numbers[0]])
@@ -125,7 +125,7 @@ func (a *app) listedMembers(ctx context.Context, file string) ([]member, error) 
 		}
 		target, err := ssh.ParseTarget(line.text)
 		if err != nil {
-			return nil, usererr.Usage("line %d of %s: no device is named %q, and an address it is not", line.number, file, line.text).
+			return nil, usererr.Usage("line %d of %s: no device is named %q, and an address it is not", line.number, listName(file), line.text).
 				WithHint("`mbl-cli list` shows the devices that answer now")
 		}
 		target.Alias = a.flags.configHostname
@@ -182,6 +182,14 @@ type fleetLine struct {
 	text   string
 }
 
+// listName is what a list of devices is called in messages.
+func listName(file string) string {
+	if file == "-" {
+		return "standard input"
+	}
+	return file
+}
+
 // fleetLines reads the file, "-" being standard input.
 func (a *app) fleetLines(ctx context.Context, file string) ([]fleetLine, error) {
 	content, err := a.readFleetFile(ctx, file)
@@ -189,11 +197,11 @@ func (a *app) fleetLines(ctx context.Context, file string) ([]fleetLine, error) 
 		return nil, usererr.Failure("cannot read the list of devices: %w", err).WithHint("--from names a text with an address or a name a line")
 	}
 	if !utf8.Valid(content) || len(content) > maxFleetFile {
-		return nil, usererr.Failure("%s is no list of devices", file).WithHint("it is a text with an address or a name a line, of at most 1 MiB")
+		return nil, usererr.Failure("%s is no list of devices", listName(file)).WithHint("it is a text with an address or a name a line, of at most 1 MiB")
 	}
 	lines := parseFleetLines(string(content))
 	if len(lines) == 0 {
-		return nil, usererr.Failure("%s names no device", file).WithHint("it has an address or a name a line; # begins a comment")
+		return nil, usererr.Failure("%s names no device", listName(file)).WithHint("it has an address or a name a line; # begins a comment")
 	}
 	return lines, nil
 }
