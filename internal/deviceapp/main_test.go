@@ -190,6 +190,25 @@ func TestTheStorageCannotBeWritten(t *testing.T) {
 	}
 }
 
+// What provisioning cannot mend, it says how to.
+func TestADamagedStorageSaysWhatToDo(t *testing.T) {
+	root := t.TempDir()
+	writeFiles(t, root, files(t))
+	folder := filepath.Join(root, "var/lib/mbl-device/keystore")
+	for _, name := range []string{"items.json", "key"} {
+		must(t, os.RemoveAll(folder))
+		if got := run(t, root, "pelion-provisioning-util", "--provision"); got.code != 0 {
+			t.Fatalf("%+v", got)
+		}
+		must(t, os.WriteFile(filepath.Join(folder, name), []byte("cut"), 0o600))
+		got := run(t, root, "pelion-provisioning-util", "--provision")
+		first, _, _ := strings.Cut(got.err, "\n")
+		if got.code != 1 || !strings.HasSuffix(first, name+": the stored data is damaged or was stored by another device; remove its folder and provision again") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func TestWrongUseShowsTheUsage(t *testing.T) {
 	for _, test := range []struct {
 		name string

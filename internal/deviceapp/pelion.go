@@ -8,6 +8,7 @@ import (
 
 	"mbl/internal/device"
 	"mbl/internal/iostreams"
+	"mbl/internal/keystore"
 )
 
 // provision is --provision. Its messages are the original's, word for word
@@ -71,7 +72,11 @@ func explainRefusal(w io.Writer, refused *device.RefusedError) {
 // explainStorage adds the cause: the original's words for a full disk or a
 // damaged storage help nobody.
 func explainStorage(w io.Writer, err error) {
-	fmt.Fprintf(w, "%v\n", err)
+	remedy := ""
+	if errors.Is(err, keystore.ErrDamaged) { // nothing in it can be used, nor added to
+		remedy = "; remove its folder and provision again"
+	}
+	fmt.Fprintf(w, "%v%s\n", err, remedy)
 	explainRefusal(w, &device.RefusedError{
 		Developer: &device.Refusal{Item: device.FirstItem, Reason: "File operation general error:"},
 	})
