@@ -193,7 +193,7 @@ const (
 )
 
 func (a *app) barOptions() []progressbar.Option {
-	columns, _ := a.screenSize()
+	columns, _ := screenSize(a.sys.Err)
 	times, counts := columns >= roomForTimes, columns >= roomForBytes
 	options := []progressbar.Option{
 		progressbar.OptionSetWriter(a.sys.Err),

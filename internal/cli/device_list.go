@@ -19,7 +19,9 @@ const deviceListExamples = `  mbl-cli device list
 const deviceListLong = `List the devices the service knows.
 
 --filter FIELD=VALUE leaves out the others; several must all fit. An operator
-may follow the field: __eq, __neq, __in, __nin, __lte or __gte.`
+may follow the field: __eq, __neq, __in, __nin, __lte or __gte.
+
+A terminal too narrow for all columns shows fewer; device show has everything.`
 
 func newDeviceListCommand(a *app) *cobra.Command {
 	var filters []string
@@ -53,21 +55,29 @@ func (a *app) listDevices(ctx context.Context, filters []string) error {
 		}
 		rows = append(rows, newDeviceRow(device))
 	}
-	return a.print(deviceList{rows}, func(w io.Writer) { writeDevices(w, rows) })
+	return a.print(deviceList{rows}, func(w io.Writer) { a.writeDevices(w, rows) })
 }
 
 type deviceList struct {
 	Devices []deviceRow `json:"devices"`
 }
 
-func writeDevices(w io.Writer, rows []deviceRow) {
+func (a *app) writeDevices(w io.Writer, rows []deviceRow) {
 	if len(rows) == 0 {
 		fmt.Fprintln(w, "No devices.")
 		return
 	}
-	fmt.Fprintln(w, "ID\tNAME\tENDPOINT NAME\tSTATE\tLAST SEEN")
+	const endpointName, lastSeen = "ENDPOINT NAME", "LAST SEEN"
+	table := [][]string{{"ID", "NAME", endpointName, "STATE", lastSeen}}
 	for _, row := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", orDash(row.ID), orDash(row.Name), orDash(row.EndpointName), orDash(row.State), moment(row.LastSeen))
+		table = append(table, []string{orDash(row.ID), orDash(row.Name), orDash(row.EndpointName), orDash(row.State), moment(row.LastSeen)})
+	}
+	if a.sys.OutTTY {
+		columns, _ := screenSize(a.out.to)
+		table = fitTable(table, columns, endpointName, lastSeen)
+	}
+	for _, row := range table {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 }
 

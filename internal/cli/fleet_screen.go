@@ -3,11 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sync"
-
-	"golang.org/x/term"
 )
 
 // screen shows what the devices of a fleet are doing: on a terminal a line for
@@ -28,7 +25,7 @@ type screen struct {
 
 func newScreen(a *app) *screen {
 	s := &screen{err: a.sys.Err, out: a.sys.Out, doing: map[int]string{}}
-	s.columns, s.rows = a.screenSize()
+	s.columns, s.rows = screenSize(a.sys.Err)
 	if a.flags.output == outputJSON {
 		s.out = a.sys.Err
 		if a.flags.quiet {
@@ -37,17 +34,6 @@ func newScreen(a *app) *screen {
 	}
 	s.live = a.sys.OutTTY && a.sys.ErrTTY && !a.flags.quiet && a.sys.Getenv("TERM") != "dumb"
 	return s
-}
-
-// screenSize is that of the terminal on standard error, 80 by 24 where it is
-// none or does not tell.
-func (a *app) screenSize() (columns, rows int) {
-	if terminal, ok := a.sys.Err.(*os.File); ok {
-		if columns, rows, err := term.GetSize(int(terminal.Fd())); err == nil && columns > 0 && rows > 0 {
-			return columns, rows
-		}
-	}
-	return 80, 24
 }
 
 // set shows what a device is doing.

@@ -123,28 +123,61 @@ func TestCtrlCWhileTypingTheKey(t *testing.T) {
 	}
 }
 
+func (term terminal) widen(t *testing.T, columns uint16) {
+	t.Helper()
+	size := &unix.Winsize{Row: 24, Col: columns}
+	if err := unix.IoctlSetWinsize(int(term.keyboard.Fd()), unix.TIOCSWINSZ, size); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shown is all that was written on the terminal up to now.
+func (term terminal) shown(t *testing.T) string {
+	t.Helper()
+	fmt.Fprint(term.device, "END")
+	var shown strings.Builder
+	part := make([]byte, 64<<10)
+	for {
+		n, err := term.keyboard.Read(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown.Write(part[:n])
+		if text, whole := strings.CutSuffix(shown.String(), "END"); whole {
+			return text
+		}
+	}
+}
+
+func TestTheListOfDevicesFitsTheTerminal(t *testing.T) {
+	const all, most, fewest = "ID NAME ENDPOINT NAME STATE LAST SEEN", "ID NAME STATE LAST SEEN", "ID NAME STATE"
+	service, home := newFakeService(t.Cleanup), t.TempDir()
+	for columns, header := range map[uint16]string{200: all, 90: most, 60: fewest, 20: fewest} {
+		term := openTerminal(t)
+		term.widen(t, columns)
+		code := cli.Main(t.Context(), &iostreams.System{
+			Args: []string{"device", "list"}, Out: term.device, Err: os.Stderr, OutTTY: true,
+			Getenv: func(name string) string {
+				return map[string]string{"HOME": home, "MBED_CLOUD_SDK_HOST": service.url, "MBED_CLOUD_SDK_API_KEY": "ak_1good"}[name]
+			},
+		})
+		first, _, _ := strings.Cut(term.shown(t), "\r\n")
+		if code != 0 || strings.Join(strings.Fields(first), " ") != header {
+			t.Errorf("%d columns: exit code %d, %q", columns, code, first)
+		}
+	}
+}
+
 // A line that is wider than the terminal wraps, and is drawn below itself time
 // and again.
 func TestTheProgressOfACopyFitsTheTerminal(t *testing.T) {
 	const total = 1023 << 30
 	for _, columns := range []uint16{20, 40, 47, 48, 63, 64, 80, 200} {
 		term := openTerminal(t)
-		size := &unix.Winsize{Row: 24, Col: columns}
-		if err := unix.IoctlSetWinsize(int(term.keyboard.Fd()), unix.TIOCSWINSZ, size); err != nil {
-			t.Fatal(err)
-		}
+		term.widen(t, columns)
 		sys := &iostreams.System{Err: term.device, ErrTTY: true, Getenv: func(string) string { return "" }}
 		cli.DrawCopy(sys, []transfer.Progress{{Total: total}, {Done: total / 1000, Total: total}, {Done: total / 2, Total: total}})
-		fmt.Fprint(term.device, "END")
-		screen := make([]byte, 64<<10)
-		shown := ""
-		for !strings.HasSuffix(shown, "END") {
-			n, err := term.keyboard.Read(screen)
-			if err != nil {
-				t.Fatal(err)
-			}
-			shown += string(screen[:n])
-		}
+		shown := term.shown(t)
 		if !strings.Contains(shown, "50%") {
 			t.Errorf("%d columns: half of the way is not shown: %q", columns, shown)
 		}
