@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"net"
 	"testing"
 	"time"
 )
@@ -85,7 +86,7 @@ func TestWithoutPreSharedKeysNoneIsTaken(t *testing.T) {
 
 func TestTheChainOfAClientIsShown(t *testing.T) {
 	var shown []*x509.Certificate
-	s := newSite(t, ListenConfig{VerifyChain: func(_ context.Context, _ *x509.Certificate, others []*x509.Certificate) error {
+	s := newSite(t, ListenConfig{VerifyChain: func(_ context.Context, _ net.Addr, _ *x509.Certificate, others []*x509.Certificate) error {
 		shown = others
 		return nil
 	}})

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"net"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,7 +17,7 @@ import (
 // Bootstrapper decides about bootstraps. Its errors are those of
 // cloud.Service's methods of the same names.
 type Bootstrapper interface {
-	RecognizeBootstrap(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) error
+	RecognizeBootstrap(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate, remoteAddr string) error
 	BootstrapKey(ctx context.Context, identity string) ([]byte, error)
 	Bootstrap(ctx context.Context, request cloud.BootstrapRequest) (*cloud.BootstrapGrant, error)
 	BootstrapFinished(ctx context.Context, grant *cloud.BootstrapGrant) error
@@ -50,8 +51,8 @@ func NewBootstrapServer(svc Bootstrapper, log *slog.Logger) *BootstrapServer {
 
 // VerifyChain is the check for the handshake (coap.ListenConfig): strangers get
 // no further.
-func (b *BootstrapServer) VerifyChain(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) error {
-	return refusalOnly(b.svc.RecognizeBootstrap(ctx, certificate, others), b.log)
+func (b *BootstrapServer) VerifyChain(ctx context.Context, from net.Addr, certificate *x509.Certificate, others []*x509.Certificate) error {
+	return refusalOnly(b.svc.RecognizeBootstrap(ctx, certificate, others, from.String()), b.log)
 }
 
 // SharedKey finds the key of a device that comes with a pre-shared one

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -435,14 +436,14 @@ func TestADeviceThatWasCutOffBeforeItsSessionWasKeptRegistered(t *testing.T) {
 func TestOnlyRefusalsEndAHandshake(t *testing.T) {
 	service := &fakeService{unknown: errSlow}
 	s := newServers(t, service)
-	if err := s.management.VerifyChain(s.ctx, &x509.Certificate{}, nil); err != nil {
+	if err := s.management.VerifyChain(s.ctx, &net.UDPAddr{}, &x509.Certificate{}, nil); err != nil {
 		t.Errorf("our own trouble ends a handshake: %v", err)
 	}
 	service.unknown = cloud.Refuse(cloud.ErrUnauthorized, "is revoked")
-	if err := s.management.VerifyChain(s.ctx, &x509.Certificate{}, nil); !errors.Is(err, cloud.ErrUnauthorized) {
+	if err := s.management.VerifyChain(s.ctx, &net.UDPAddr{}, &x509.Certificate{}, nil); !errors.Is(err, cloud.ErrUnauthorized) {
 		t.Errorf("got %v", err)
 	}
-	if err := s.bootstrap.VerifyChain(s.ctx, &x509.Certificate{}, nil); err != nil {
+	if err := s.bootstrap.VerifyChain(s.ctx, &net.UDPAddr{}, &x509.Certificate{}, nil); err != nil {
 		t.Errorf("got %v", err)
 	}
 }
