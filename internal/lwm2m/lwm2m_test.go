@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"regexp"
@@ -213,6 +214,29 @@ func TestLinksOfOtherClients(t *testing.T) {
 		links, err := ParseLinks(text)
 		if err != nil || !reflect.DeepEqual(links, want) {
 			t.Errorf("%q: read as %+v, %v", text, links, err)
+		}
+	}
+}
+
+// Original clients put values into their registration as they are.
+func TestLinksWithBrokenValuesCanBeReadInPart(t *testing.T) {
+	for text, want := range map[string][]Link{
+		`</3/0/1>;v="7";rev 2";aobs="2"`: {{"/3/0/1", []Attribute{{Name: "v", Value: `7";rev 2`}, {Name: "aobs", Value: "2"}}}},
+		`</3/0/1>;v="7";x;y";aobs="2";obs,</3/0/2>;v="1"`: {
+			{"/3/0/1", []Attribute{{Name: "aobs", Value: "2"}, {Name: "obs", Bare: true}}},
+			{"/3/0/2", []Attribute{{Name: "v", Value: "1"}}},
+		},
+		`</3/0/1>;v="a",<b>";aobs="2",</1/0>`: {{"/3/0/1", []Attribute{{Name: "v", Value: "a"}}}, {"/1/0", nil}},
+		`</3/0/1>;v="unfinished`:              {{"/3/0/1", nil}},
+		"</1/0":                               {{"/1/0", nil}},
+		"no links":                            nil,
+	} {
+		links, err := ParseLinks(text)
+		if err != nil {
+			links = ReadableLinks(text)
+		}
+		if len(links) != len(want) || fmt.Sprintf("%+v", links) != fmt.Sprintf("%+v", want) {
+			t.Errorf("%q: read as %+v", text, links)
 		}
 	}
 }

@@ -376,7 +376,7 @@ func TestBadRegistrationsAreRefused(t *testing.T) {
 	s := newServers(t, service)
 	d := s.arrive(management, nil)
 	for _, target := range []string{
-		"rd?ep=endpoint&lt=soon", "rd?ep=endpoint&lt=-1", "rd?ep=endpoint&lt=5000000000", "rd?d=one&aid=other",
+		"rd?ep=endpoint&lt=soon", "rd?ep=endpoint&lt=-1", "rd?d=one&aid=other",
 		"rd?" + strings.Repeat("x=y&", 300), "rd/account/" + deviceID + "?lt=x",
 	} {
 		d.expect(s.ctx, coap.POST, target, "", coap.BadRequest)
@@ -391,6 +391,43 @@ func TestBadRegistrationsAreRefused(t *testing.T) {
 	}
 	if len(service.registrations)+len(service.updates) > 0 {
 		t.Errorf("the service got %+v, %+v", service.registrations, service.updates)
+	}
+}
+
+func TestLifetimes(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"1": time.Second, "60": time.Minute, "2147483648": cloud.LongestLifetime, "4294967296": cloud.LongestLifetime,
+		"99999999999999999999": cloud.LongestLifetime, "0": cloud.LongestLifetime,
+	} {
+		service := &fakeService{}
+		s := newServers(t, service)
+		d := s.arrive(management, nil)
+		d.expect(s.ctx, coap.POST, "rd?ep=endpoint&lt="+text, "", coap.Created)
+		d.expect(s.ctx, coap.POST, "rd/account/"+deviceID+"?lt="+text, "", coap.Changed)
+		if got := service.registrations[0].Lifetime; got != want {
+			t.Errorf("lt=%s: registered for %v", text, got)
+		}
+		if got := *service.updates[0].Lifetime; got != want {
+			t.Errorf("lt=%s: updated for %v", text, got)
+		}
+	}
+}
+
+// 4.00 would make the original client bootstrap, register the same again, and so
+// on for ever.
+func TestLinksNeverMakeAnOriginalClientBootstrap(t *testing.T) {
+	service := &fakeService{}
+	s := newServers(t, service)
+	d := s.arrive(management, nil)
+	const original = "rd?ep=endpoint&mccv=4.13.2"
+	d.expect(s.ctx, coap.POST, original, `</3/0/1>;v="7";x;y";aobs="303",</1/0>`, coap.Created)
+	if got := fmt.Sprint(service.registrations[0].Links); got != "[{/3/0/1 map[aobs:303]} {/1/0 map[]}]" {
+		t.Errorf("registered %s", got)
+	}
+	d.expect(s.ctx, coap.POST, original, "no links", coap.Created)
+	many := strings.Repeat("</1/0>,", cloud.MaxLinks+1)
+	for _, target := range []string{original, "rd?ep=endpoint", "rd/account/" + deviceID} {
+		d.expect(s.ctx, coap.POST, target, many, coap.RequestEntityTooLarge)
 	}
 }
 
