@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -207,16 +209,28 @@ func (l *flows) send(data []byte, to netip.AddrPort) error {
 	return err
 }
 
-// close lets no more clients in. Connections live on.
+// close lets no more clients in. Connections live on, but those that are closed.
 func (l *flows) close() error {
 	l.beginning.Lock()
 	defer l.beginning.Unlock()
 	l.mu.Lock()
 	l.closing = true
 	last := len(l.byID) == 0
+	present := slices.Collect(maps.Values(l.byID))
 	l.mu.Unlock()
 	if last {
 		return l.socket.Close()
 	}
+	for _, f := range present {
+		if f.isLingering() {
+			f.end(net.ErrClosed)
+		}
+	}
 	return nil
+}
+
+func (l *flows) isClosing() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closing
 }
