@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/pion/dtls/v3"
 )
 
 // largestDatagram is more than a handshake's largest.
@@ -23,6 +25,7 @@ const largestDatagram = 8 << 10
 type flows struct {
 	socket  *net.UDPConn
 	cookies *cookies
+	suites  []dtls.CipherSuiteID  // of ours
 	open    func(*flow) bool      // a client has proved its address; must not wait
 	full    func(netip.Addr) bool // no client of this address can be let in now
 

@@ -99,6 +99,10 @@ func Listen(address string, cfg ListenConfig) (*Listener, error) {
 		stopped: ctx.Done(),
 	}
 	l.cfg.Log, l.cfg.Observer = orDiscard(cfg.Log), orNobody(cfg.Observer)
+	l.flows.suites = certificateSuites()
+	if cfg.SharedKey != nil {
+		l.flows.suites = append(l.flows.suites, sharedKeySuites()...)
+	}
 	l.flows.full = func(from netip.Addr) bool { return l.turnsAway(from) }
 	l.flows.open = func(f *flow) bool { return l.open(ctx, f) }
 	go l.flows.read(ctx) // until the last connection is gone
@@ -107,7 +111,7 @@ func Listen(address string, cfg ListenConfig) (*Listener, error) {
 
 func serverOptions(ctx context.Context, cfg ListenConfig) []dtls.ServerOption {
 	options := []dtls.ServerOption{dtls.WithClientAuth(dtls.RequireAnyClientCert)}
-	for _, option := range sharedOptions(cfg.Certificate, dtls.RandomCIDGenerator(connectionIDLength)) {
+	for _, option := range sharedOptions(cfg.Certificate) {
 		options = append(options, option)
 	}
 	return append(options, sharedKeyOptions(ctx, cfg.SharedKey)...)
@@ -149,9 +153,10 @@ func (l *Listener) open(ctx context.Context, f *flow) bool {
 	verify := func(leaf *x509.Certificate, rest []*x509.Certificate) error {
 		return refusing(l.cfg.Verify(ctx, from, leaf, rest))
 	}
-	options := append(slices.Clip(l.options),
-		dtls.WithConnectionIDGenerator(func() []byte { return f.id[:] }),
-		dtls.WithVerifyPeerCertificate(verifyWith(keeping(&j.accepted, verify))))
+	options := append(slices.Clip(l.options), dtls.WithVerifyPeerCertificate(verifyWith(keeping(&j.accepted, verify))))
+	if f.shaking.takesID {
+		options = append(options, dtls.WithConnectionIDGenerator(func() []byte { return f.id[:] }))
+	}
 	j.library, err = dtls.ServerWithOptions(j.shaking, from, append(options, j.told.options()...)...)
 	if err != nil {
 		l.cfg.Log.Error("cannot set up DTLS", "error", err)

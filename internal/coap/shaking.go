@@ -33,6 +33,9 @@ type shaking struct {
 	flow   *flow
 	peerID []byte   // connection id that the client wants on our records, if any
 	draft  *draftID // the client would have a connection id of the draft; nil: no
+	// takesID tells whether the client may have a connection id. With a suite of
+	// CBC it may not: the library authenticates such records as nobody else does.
+	takesID bool
 
 	second []byte // the ClientHello with the cookie, until the library has asked for one
 	shift  uint64 // is added to the numbers of plaintext records
@@ -70,6 +73,8 @@ func newShaking(f *flow, hello *clientHello) *shaking {
 		arrived: make(chan struct{}, 1),
 		closed:  make(chan struct{}),
 	}
+	suite, _ := hello.chosen(f.flows.suites)
+	s.takesID = !record.Suite(suite).UsesCBC()
 	if hello.takesDraftID() {
 		s.draft = &draftID{id: f.id}
 	}

@@ -43,7 +43,7 @@ func sharedKeyClientOptions(own SharedKey) []dtls.ClientOption {
 		dtls.WithPSK(func([]byte) ([]byte, error) { return own.Key, nil }),
 		dtls.WithPSKIdentityHint([]byte(own.Identity)),
 	}
-	for _, option := range alwaysOptions(dtls.OnlySendCIDGenerator()) {
+	for _, option := range append(alwaysOptions(), dtls.WithConnectionIDGenerator(dtls.OnlySendCIDGenerator())) {
 		options = append(options, option)
 	}
 	return options
