@@ -93,7 +93,7 @@ func (b *BootstrapServer) serveConn(ctx context.Context, conn coap.Conn) {
 	defer cancel()
 	log := b.log.With("peer", conn.RemoteAddr().String())
 	one := &bootstrapping{svc: b.svc, log: log, conn: conn}
-	one.session = coap.NewSession(conn, one.handle, b.session)
+	one.session = coap.NewSession(conn, one.handle, settingsFor(conn, b.session))
 	defer one.leave(ctx)
 	if err := one.session.Serve(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		log.Debug("bootstrap connection ended", "error", err)

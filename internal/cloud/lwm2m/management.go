@@ -94,7 +94,7 @@ func (m *ManagementServer) Serve(ctx context.Context, listener Listener) error {
 // startConn keeps a session until it ends; no goroutine waits for that.
 func (m *ManagementServer) startConn(ctx context.Context, conn coap.Conn, done func()) {
 	device := &deviceSession{server: m, conn: conn}
-	device.session = coap.NewSession(conn, device.handle, m.session)
+	device.session = coap.NewSession(conn, device.handle, settingsFor(conn, m.session))
 	device.session.Observe(device)
 	stopWatching := device.watchAbsence(ctx)
 	device.session.Start(ctx, func(err error) {
