@@ -70,6 +70,29 @@ func TestAClientThatMissedOurGoodbyeIsToldAgain(t *testing.T) {
 	eventually(t, "the client is known", func() bool { return s.known() == 0 })
 }
 
+// After a close the original client tries its old keys from a new port, and makes
+// new ones only when nothing answers.
+func TestAClientThatTriesOldKeysFromElsewhereHearsNothing(t *testing.T) {
+	s := newSite(t, ListenConfig{})
+	r := newRelay(t, s.listener.Addr().String())
+	client, server := s.connect(t, r.address())
+	pass(t, client, server, "up")
+	seen := r.losing(1000)
+	_ = server.Close()
+	eventually(t, "no goodbye", func() bool { return seen.Load() == 1 })
+	r.move(s.listener.Addr().String())
+	for range 3 {
+		if err := client.WriteMessage([]byte("update")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other, server := s.connect(t, s.listener.Addr().String()) // comes after those
+	pass(t, other, server, "up")
+	if n := seen.Load(); n != 1 {
+		t.Errorf("%d goodbyes", n)
+	}
+}
+
 func TestGoodbyesAreNotSaidForEver(t *testing.T) {
 	s := newSite(t, ListenConfig{})
 	r := newRelay(t, s.listener.Addr().String())

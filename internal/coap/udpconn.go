@@ -21,7 +21,8 @@ const maxRepeats = 16
 // A client that has not got our close_notify repeats what it has not got the
 // answer to either, after 4, 11 and 24 seconds or so. It is told again then (RFC
 // 6347 §4.2.7): the original client goes on with what it was given when it hears
-// that, and bootstraps again when it hears nothing.
+// that, and bootstraps again when it hears nothing. From another address it tries
+// whether we still know its keys, and has to learn that we do not.
 const (
 	goodbyeLinger = 30 * time.Second
 	maxGoodbyes   = 8
@@ -96,7 +97,7 @@ func (c *udpConn) receiveRecord(r record.Record, from netip.AddrPort) {
 func (c *udpConn) open(r record.Record, from netip.AddrPort) (content record.Content, parted bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed && c.goodbyes == 0 {
+	if c.closed && (c.goodbyes == 0 || from != c.address) {
 		return record.Content{}, false, net.ErrClosed
 	}
 	content, err = c.records.Open(r)

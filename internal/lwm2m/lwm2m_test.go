@@ -314,10 +314,11 @@ func FuzzLinks(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Add(`</>;rt="oma.lwm2m";ct=11543,</1/0>;v="a\"b"`)
+	f.Add(`</3/0/1>;v="7";x;y";aobs="2",</1/0>`)
 	f.Fuzz(func(t *testing.T, text string) {
 		links, err := ParseLinks(text)
 		if err != nil {
-			return
+			links = ReadableLinks(text)
 		}
 		again, err := ParseLinks(Links(links))
 		if err != nil || !reflect.DeepEqual(links, again) {
