@@ -31,6 +31,11 @@ const (
 	// bootstrapLimit is how long one connection may last. A client of the
 	// slowest kind needs seconds.
 	bootstrapLimit = 5 * time.Minute
+	// lastBootstraps is how long bootstraps may go on when the server ends. A
+	// client that hears of the end after our last request, but before its answer
+	// is on record, believes that it may use what it was given. The management
+	// server would refuse it, and it would bootstrap anew minutes later.
+	lastBootstraps = 5 * time.Second
 	// answerLimit is how long a request may wait for its answer in the
 	// acknowledgement: clients were never seen with separate answers. The
 	// first repetition comes after four seconds and is recognised.
@@ -76,7 +81,8 @@ func refusalOnly(err error, log *slog.Logger) error {
 }
 
 // Serve serves the listener's connections until ctx ends or the listener
-// closes; it returns when the last connection has ended.
+// closes; it returns when the last connection has ended. Bootstraps under way may
+// go on for a few seconds.
 func (b *BootstrapServer) Serve(ctx context.Context, listener Listener) error {
 	return acceptAll(ctx, listener, b.startConn)
 }
@@ -89,11 +95,12 @@ func (b *BootstrapServer) startConn(ctx context.Context, conn coap.Conn, done fu
 }
 
 func (b *BootstrapServer) serveConn(ctx context.Context, conn coap.Conn) {
-	ctx, cancel := context.WithTimeout(ctx, bootstrapLimit)
-	defer cancel()
 	log := b.log.With("peer", conn.RemoteAddr().String())
-	one := &bootstrapping{svc: b.svc, log: log, conn: conn}
+	one := &bootstrapping{svc: b.svc, log: log, conn: conn, busy: make(chan struct{}, 1)}
 	one.session = coap.NewSession(conn, one.handle, settingsFor(conn, b.session))
+	defer context.AfterFunc(ctx, one.end)()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bootstrapLimit)
+	defer cancel()
 	defer one.leave(ctx)
 	if err := one.session.Serve(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		log.Debug("bootstrap connection ended", "error", err)
@@ -106,11 +113,20 @@ type bootstrapping struct {
 	log     *slog.Logger
 	conn    coap.Conn
 	session *coap.Session
-	busy    atomic.Bool // a grant is being written
-	query   query       // of the request whose grant it is
-	decided bool        // the service has put the grant in force, or refused to
+	busy    chan struct{} // holds an element while a grant is being written
+	query   query         // of the request whose grant it is
+	decided bool          // the service has put the grant in force, or refused to
 
 	enrolling atomic.Pointer[cloud.BootstrapGrant] // in force once the client has enrolled
+}
+
+// end closes the connection once no grant is being written.
+func (b *bootstrapping) end() {
+	select {
+	case b.busy <- struct{}{}:
+	case <-time.After(lastBootstraps):
+	}
+	_ = b.session.Close()
 }
 
 // handle answers the client's request, POST /bs (LwM2M 1.0 §5.2.7.1); the
@@ -125,17 +141,19 @@ func (b *bootstrapping) handle(ctx context.Context, req *coap.Request) *coap.Res
 	if req.Code != coap.POST {
 		return &coap.Response{Code: coap.MethodNotAllowed}
 	}
-	if !b.busy.CompareAndSwap(false, true) {
+	select {
+	case b.busy <- struct{}{}:
+	default:
 		return &coap.Response{Code: coap.ServiceUnavailable}
 	}
 	grant, err := b.ask(ctx, req)
 	if err != nil {
-		b.busy.Store(false)
+		<-b.busy
 		b.logRefusal(err)
 		return &coap.Response{Code: codeOf(err)}
 	}
 	return &coap.Response{Code: coap.Changed, Then: func(ctx context.Context) {
-		defer b.busy.Store(false)
+		defer func() { <-b.busy }()
 		b.grant(ctx, grant)
 	}}
 }

@@ -33,7 +33,12 @@ type device struct {
 func (s *servers) arrive(role string, handler coap.Handler) *device {
 	s.t.Helper()
 	name := pkix.Name{CommonName: "endpoint", OrganizationalUnit: []string{"account"}, Locality: []string{deviceID}}
-	p := s.connect(role, &recordedConnection{certificate: &x509.Certificate{Subject: name}})
+	return s.attach(s.connect(role, &recordedConnection{certificate: &x509.Certificate{Subject: name}}), handler)
+}
+
+// attach has a session of ours play the client of a connection.
+func (s *servers) attach(p *player, handler coap.Handler) *device {
+	s.t.Helper()
 	session := coap.NewSession(p.conn, handler, coap.SessionConfig{})
 	served := make(chan struct{})
 	go func() {
@@ -276,6 +281,48 @@ func TestClientThatLeavesAbortsItsBootstrap(t *testing.T) {
 	<-d.ended
 	if len(service.aborted) != 1 || len(service.finished) > 0 {
 		t.Errorf("finished %q, aborted %q", service.finished, service.aborted)
+	}
+}
+
+// A client that is told of the end after our last request believes that it may use
+// what it was given.
+func TestABootstrapUnderWayOutlivesTheServer(t *testing.T) {
+	for name, c := range map[string]struct {
+		answers  bool
+		finished int
+	}{"the client answers": {true, 1}, "it does not": {false, 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := &fakeService{grants: []*cloud.BootstrapGrant{grantFor(deviceID)}}
+				s := newServersFor(t, service, time.Hour)
+				ending := *s
+				var stop func()
+				ending.ctx, stop = context.WithCancel(s.ctx)
+				reached, goOn := make(chan struct{}), make(chan struct{})
+				nobody := &recordedConnection{certificate: &x509.Certificate{}}
+				idle := ending.connect(bootstrap, nobody)
+				d := s.attach(ending.connect(bootstrap, nobody), func(_ context.Context, req *coap.Request) *coap.Response {
+					if req.Code == coap.POST {
+						close(reached)
+						<-goOn
+					}
+					return &coap.Response{Code: willing()[req.Code.String()+" /"+strings.Join(req.Path, "/")]}
+				})
+				d.expect(s.ctx, coap.POST, "bs?mccv=4.13.2", "", coap.Changed)
+				<-reached
+				ended := time.Now()
+				stop()
+				<-idle.ended
+				if !c.answers {
+					<-d.ended
+				}
+				close(goOn)
+				<-d.ended
+				if took := time.Since(ended); took > lastBootstraps || len(service.finished) != c.finished {
+					t.Errorf("finished %q in %v", service.finished, took)
+				}
+			})
+		})
 	}
 }
 
