@@ -92,7 +92,7 @@ func Listen(address string, cfg ListenConfig) (*Listener, error) {
 	l := &Listener{
 		flows:   newFlows(socket),
 		cfg:     cfg,
-		options: serverOptions(ctx, cfg),
+		options: serverOptions(cfg),
 		gate:    gate.New(cfg.gateLimits()),
 		ready:   make(chan *udpConn),
 		stop:    stop,
@@ -109,12 +109,12 @@ func Listen(address string, cfg ListenConfig) (*Listener, error) {
 	return l, nil
 }
 
-func serverOptions(ctx context.Context, cfg ListenConfig) []dtls.ServerOption {
+func serverOptions(cfg ListenConfig) []dtls.ServerOption {
 	options := []dtls.ServerOption{dtls.WithClientAuth(dtls.RequireAnyClientCert)}
 	for _, option := range sharedOptions(cfg.Certificate) {
 		options = append(options, option)
 	}
-	return append(options, sharedKeyOptions(ctx, cfg.SharedKey)...)
+	return options
 }
 
 // Verify asks VerifyChain or VerifyPeer.
@@ -154,6 +154,7 @@ func (l *Listener) open(ctx context.Context, f *flow) bool {
 		return refusing(l.cfg.Verify(ctx, from, leaf, rest))
 	}
 	options := append(slices.Clip(l.options), dtls.WithVerifyPeerCertificate(verifyWith(keeping(&j.accepted, verify))))
+	options = append(options, sharedKeyOptions(ctx, l.cfg.SharedKey, func() { j.shaking.unknownIdentity.Store(true) })...)
 	if f.shaking.takesID {
 		options = append(options, dtls.WithConnectionIDGenerator(func() []byte { return f.id[:] }))
 	}

@@ -1,6 +1,7 @@
 package coap
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/hex"
@@ -8,6 +9,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"mbl/internal/coap/record"
 )
 
 // sharedKeys lets one identity in.
@@ -72,6 +75,21 @@ func TestPreSharedKeysThatAreRefused(t *testing.T) {
 				t.Error("it is let in")
 			}
 		})
+	}
+}
+
+func TestAnUnknownIdentityIsCalledSo(t *testing.T) {
+	s := newSite(t, sharedKeys())
+	r := newRelay(t, s.listener.Addr().String())
+	cfg := DialConfig{SharedKey: &SharedKey{Identity: "gateway-00000002", Key: sharedSecret()}}
+	if _, err := Dial(limit(t), r.address(), cfg); err == nil {
+		t.Fatal("it is let in")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := r.recorded[len(r.recorded)-1]
+	if record.Kind(last[0]) != record.Alert || !bytes.HasSuffix(last, []byte{levelFatal, unknownPSKIdentity}) {
+		t.Errorf("it is told %x", last)
 	}
 }
 
