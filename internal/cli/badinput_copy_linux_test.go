@@ -95,11 +95,15 @@ func talks(answer func(line string, stdin io.Reader, stdout io.Writer) uint32) f
 // the name that is asked for as the first, what is in a folder as the second.
 func lists(one, inside string) func(w *workplace) {
 	mark := regexp.MustCompile(`; printf .* (\S+) \$\?$`) // the script that ends an answer with it
+	begins := regexp.MustCompile(`^printf .* (\S+) 0$`)   // what is asked first: where the greeting ends
 	return talks(func(_ string, stdin io.Reader, stdout io.Writer) uint32 {
 		answer := one
 		for lines := bufio.NewScanner(stdin); lines.Scan(); {
 			if strings.Contains(lines.Text(), "ls -a") {
 				answer = inside
+			}
+			if found := begins.FindStringSubmatch(lines.Text()); found != nil {
+				_, _ = io.WriteString(stdout, "\n"+found[1]+"0\n")
 			}
 			if found := mark.FindStringSubmatch(lines.Text()); found != nil {
 				_, _ = io.WriteString(stdout, answer+"\n"+found[1]+"0\n")
