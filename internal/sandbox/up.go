@@ -47,7 +47,7 @@ func (a *app) up(ctx context.Context, opts upOptions) (err error) {
 		if dir, err = os.MkdirTemp("", "mbl-sandbox-"); err != nil {
 			return fmt.Errorf("cannot make a temporary folder: %w", err)
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		defer func() { err = errors.Join(err, removeFolder(dir)) }()
 		ports = anyPorts()
 	}
 	w, err := a.newWorld(dir)
