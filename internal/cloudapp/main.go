@@ -13,6 +13,7 @@ import (
 
 	"mbl/internal/buildinfo"
 	"mbl/internal/iostreams"
+	"mbl/internal/subcommand"
 	"mbl/internal/usererr"
 )
 
@@ -79,6 +80,7 @@ func (a *app) command() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.data, "data", a.defaultData(), "`DIR` with everything the service keeps")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log every request")
 	root.AddCommand(newServeCommand(a), newAPIKeyCommand(a), newCACommand(a), newAuditCommand(a), newBackupCommand(a), newRestoreCommand(a))
+	subcommand.Require(root)
 	return root
 }
 
