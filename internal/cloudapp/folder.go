@@ -59,9 +59,15 @@ func usedFolder(path string) (folder, error) {
 	if err := f.checkRestored(); err != nil {
 		return f, err
 	}
-	if !exists(f.database()) {
+	switch _, err := os.Stat(f.database()); {
+	case errors.Is(err, fs.ErrNotExist):
 		return f, failure("there is no service in %s", path).
 			WithHint("`mbl-cloud serve --data %s` makes one; --data names another folder", path)
+	case errors.Is(err, fs.ErrPermission):
+		return f, failure("cannot read the data folder %s: %w", path, err).
+			WithHint("run this as the user that the service runs as, or as root")
+	case err != nil:
+		return f, failure("cannot read the data folder %s: %w", path, err)
 	}
 	return f, nil
 }
