@@ -34,6 +34,9 @@ func (a *app) restore(ctx context.Context, file string) (err error) {
 	}
 	defer source.Close()
 	data := folder{path: a.data}
+	if err := data.check(); err != nil {
+		return err
+	}
 	undo, err := data.makeEmpty()
 	if err != nil {
 		return err
