@@ -17,12 +17,12 @@ func TestARequestThatComesTwiceAtOnceIsOne(t *testing.T) {
 		var kills atomic.Bool
 		killLater(ctx, func() { kills.Store(true) })
 		request()
-		time.Sleep(sameRequest - 1)
+		time.Sleep(sameRequest - time.Millisecond)
 		synctest.Wait()
 		if kills.Load() {
 			t.Error("a second signal kills at once")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		if !kills.Load() {
 			t.Error("a second signal does not kill later either")
