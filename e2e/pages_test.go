@@ -40,17 +40,27 @@ func TestPagesNameFlagsThatThereAre(t *testing.T) {
 	}
 }
 
-// flagsOf are the flags in the help of a command, and of those below it.
-func flagsOf(t *testing.T, command ...string) map[string]bool {
+// flagsOf are the flags in the help of a program and of its commands.
+func flagsOf(t *testing.T, program string) map[string]bool {
 	t.Helper()
-	help, err := exec.CommandContext(t.Context(), command[0], append(slices.Clone(command[1:]), "--help")...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%q --help: %v: %s", command, err, help)
-	}
-	flags := flagsIn(string(help))
-	if list := commandList.FindStringSubmatch(string(help)); list != nil {
-		for _, name := range commandName.FindAllStringSubmatch(list[1], -1) {
-			maps.Copy(flags, flagsOf(t, append(slices.Clone(command), name[1])...))
+	flags := map[string]bool{}
+	seen := map[string]bool{} // mbl-device has the same help for all its commands
+	for waiting := [][]string{{program}}; len(waiting) > 0; waiting = waiting[1:] {
+		command := append(slices.Clone(waiting[0]), "--help")
+		said, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%q: %v: %s", command, err, said)
+		}
+		help := string(said)
+		if seen[help] {
+			continue
+		}
+		seen[help] = true
+		maps.Copy(flags, flagsIn(help))
+		if list := commandList.FindStringSubmatch(help); list != nil {
+			for _, name := range commandName.FindAllStringSubmatch(list[1], -1) {
+				waiting = append(waiting, append(slices.Clone(waiting[0]), name[1]))
+			}
 		}
 	}
 	return flags
