@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+	"time"
 
 	"mbl/internal/cloud"
 )
@@ -24,6 +25,55 @@ func TestAFilterTextIsReadLikeAQuery(t *testing.T) {
 	}
 	if !slices.EqualFunc(conditions, wanted, same) {
 		t.Errorf("the conditions are %+v", conditions)
+	}
+}
+
+func TestATimeIsReadHoweverClientsWriteIt(t *testing.T) {
+	wanted := time.Date(2019, 1, 1, 12, 30, 0, 0, time.UTC)
+	for _, text := range []string{
+		"2019-01-01T12:30:00Z", "2019-01-01T12:30:00.000000Z", "2019-01-01t12:30:00z", "2019-01-01 12:30:00Z",
+		"2019-01-01T12:30:00", "2019-01-01 12:30:00.0", "20190101T123000Z",
+		"2019-01-01T13:30:00+01:00", "2019-01-01T13:30:00 01:00", "2019-01-01T11:30:00-01:00",
+		"2019-01-01T12:30:00+00:00Z", "2019-01-01T13:30:00.000000+01:00Z", // the Python SDK, of a time with a zone
+	} {
+		conditions, err := cloud.ParseFilter(cloud.DeviceFields(), url.Values{"created_at__lte": {text}})
+		if err != nil || !wanted.Equal(conditions[0].Values[0].(time.Time)) {
+			t.Errorf("%s is read as %v, %v", text, conditions, err)
+		}
+	}
+	for _, text := range []string{"", "now", "1546300800", "2019-02-30T00:00:00Z", "2019-01-01T24:00:00Z", "2019-01-01T12:30:00ZZ"} {
+		_, err := cloud.ParseFilter(cloud.DeviceFields(), url.Values{"created_at__lte": {text}})
+		wantError(t, text, err, cloud.ErrInvalid)
+	}
+}
+
+// The Python SDK sends lists as Python prints them.
+func TestAListIsReadHoweverClientsWriteIt(t *testing.T) {
+	for text, wanted := range map[string][]any{
+		`a,b`:                                {"a", "b"},
+		`['a', 'b']`:                         {"a", "b"},
+		`['a, b', 'c']`:                      {"a, b", "c"},
+		`["o'hare", '"quoted\\"']`:           {"o'hare", `"quoted\"`},
+		`['it\'s "so"', 'a\u200bb', '\xa0']`: {`it's "so"`, "a\u200bb", "\u00a0"},
+		`[u'ü', u'x']`:                       {"ü", "x"}, // Python 2
+		`[a, b]`:                             {"a", "b"},
+		`[]`:                                 {""},
+		`['a' 'b']`:                          {"['a' 'b']"},
+		`['a`:                                {"['a"},
+		`['a]`:                               {"'a"},
+		`[x],y`:                              {"[x]", "y"},
+	} {
+		conditions, err := cloud.ParseFilter(cloud.DeviceFields(), url.Values{"name__in": {text}})
+		if err != nil || !slices.Equal(conditions[0].Values, wanted) {
+			t.Errorf("%s is read as %q, %v", text, conditions, err)
+		}
+	}
+}
+
+func TestASemicolonSeparatesNothing(t *testing.T) {
+	conditions, err := cloud.ParseFilterText(cloud.DeviceFields(), "name=a;b&state=registered")
+	if err != nil || len(conditions) != 2 || conditions[0].Values[0] != "a;b" {
+		t.Errorf("read as %v, %v", conditions, err)
 	}
 }
 
