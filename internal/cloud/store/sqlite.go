@@ -64,6 +64,8 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 
 // registerLower replaces SQLite's LOWER, which knows the letters of ASCII alone.
 // Connections that are opened later have it.
+//
+//nolint:gochecknoglobals // the driver keeps functions for the whole program, and takes each once
 var registerLower = sync.OnceValue(func() error {
 	return sqlite.RegisterDeterministicScalarFunction("lower", 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 		if text, is := args[0].(string); is {
