@@ -67,7 +67,7 @@ fuzz: ## run every fuzz target for FUZZTIME each
 interop: build ## other people's clients, devices and servers against ours
 	@sh scripts/install-test-needs.sh interop
 	@sh interop/prepare.sh
-	@sh scripts/test.sh -tags interop ./interop/...
+	@sh scripts/test.sh -count=1 -tags interop ./interop/...
 
 bench: build ## measure, print a table, and write it into docs/benchmarks.md
 	@sh scripts/install-test-needs.sh test

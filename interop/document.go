@@ -53,6 +53,8 @@ type Verdict struct {
 // Published loads the document.
 func Published() (*Document, error) {
 	openapi3filter.RegisterBodyDecoder("text/uri-list", openapi3filter.RegisteredBodyDecoder("text/plain"))
+	// What the Java SDK calls every value that it writes.
+	openapi3filter.RegisterBodyDecoder("application/vnd.oma.lwm2m+json", openapi3filter.RegisteredBodyDecoder("text/plain"))
 	plain, err := gunzip(published)
 	if err != nil {
 		return nil, err

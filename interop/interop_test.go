@@ -27,10 +27,17 @@ var clients = []struct {
 }{
 	{"Python", []string{cache("python/bin/python"), "python/conversation.py"}, nil},
 	{"JavaScript", []string{"node", "javascript/conversation.js"}, []string{"NODE_PATH=" + cache("javascript/node_modules")}},
+	{"Java", java("java", "Conversation"), nil},
 }
 
 // cache is a path below .cache/interop, from the root of the file system.
 func cache(path string) string { return here(filepath.Join("../.cache/interop", path)) }
+
+// java is the command of a program in one of this folder's folders.
+func java(folder, program string, args ...string) []string {
+	classes := cache(folder+"/classes") + ":" + cache(folder+"/lib") + "/*"
+	return append([]string{"java", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", classes, program}, args...)
+}
 
 // here is a path from this folder, from the root of the file system.
 func here(path string) string {

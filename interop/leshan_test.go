@@ -15,10 +15,7 @@ import (
 )
 
 // leshan is the command of a program in this folder's leshan.
-func leshan(program string, args ...string) []string {
-	classes := cache("leshan/classes") + ":" + cache("leshan/lib") + "/*"
-	return append([]string{"java", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", classes, program}, args...)
-}
+func leshan(program string, args ...string) []string { return java("leshan", program, args...) }
 
 // TestLeshanDevice is a device on Leshan's client, with Scandium under it.
 func TestLeshanDevice(t *testing.T) {

@@ -29,10 +29,12 @@ if ! fresh "$node" "$pins"; then
     cp "$pins" "$node/installed-from"
 fi
 
-leshan=$cache/leshan
-if ! cat interop/leshan/pom.xml interop/leshan/*.java | cmp -s "$leshan/installed-from" -; then
-    rm -rf "$leshan"
-    mvn -q -B -Dstyle.color=never -f interop/leshan/pom.xml dependency:copy-dependencies -DoutputDirectory="$leshan/lib"
-    javac -cp "$leshan/lib/*" -d "$leshan/classes" interop/leshan/*.java
-    cat interop/leshan/pom.xml interop/leshan/*.java >"$leshan/installed-from"
-fi
+for name in leshan java; do
+    programs=$cache/$name pins=$(cat "interop/$name/pom.xml" "interop/$name"/*.java)
+    if ! [ "$pins" = "$(cat "$programs/installed-from" 2>/dev/null)" ]; then
+        rm -rf "$programs"
+        mvn -q -B -Dstyle.color=never -f "interop/$name/pom.xml" dependency:copy-dependencies -DoutputDirectory="$programs/lib"
+        javac -cp "$programs/lib/*" -d "$programs/classes" "interop/$name"/*.java
+        printf '%s\n' "$pins" >"$programs/installed-from"
+    fi
+done

@@ -165,7 +165,7 @@ func (t *tree) writeResource(ctx context.Context, path lwm2m.Path, req *coap.Req
 // written reads a request's payload, in whichever format it came.
 func (r *resource) written(req *coap.Request) (value, coap.Code) {
 	switch {
-	case req.ContentFormat == nil || *req.ContentFormat == lwm2m.FormatText:
+	case req.ContentFormat == nil || *req.ContentFormat == lwm2m.FormatText || isBareText(req):
 		return valueOrRefusal(parseText(r.takes, textOf(r.takes, req.Payload)))
 	case *req.ContentFormat == lwm2m.FormatOpaque && r.takes == typeOpaque:
 		return opaqueValue(req.Payload), 0
@@ -177,6 +177,17 @@ func (r *resource) written(req *coap.Request) (value, coap.Code) {
 		return value{}, coap.BadRequest
 	}
 	return valueOrRefusal(parseTLV(r.takes, items[0]))
+}
+
+// isBareText tells whether a value is sent as its text and called JSON. The Java
+// SDK does so with every value, and the original's client takes whatever does
+// not call itself TLV.
+func isBareText(req *coap.Request) bool {
+	if *req.ContentFormat != lwm2m.FormatJSON {
+		return false
+	}
+	text := bytes.TrimSpace(req.Payload)
+	return !bytes.HasPrefix(text, []byte("{")) && !bytes.HasPrefix(text, []byte("["))
 }
 
 // textOf drops the white space that command lines leave around numbers.

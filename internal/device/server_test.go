@@ -81,6 +81,33 @@ func TestABootstrapThatTheServerAskedForAndThatFailsCostsNothing(t *testing.T) {
 	})
 }
 
+// The Java SDK sends "120" as application/vnd.oma.lwm2m+json.
+func TestAValueThatIsCalledJSONIsWritten(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *service, d *running) {
+		s.wait(firstBootstrap, "register device-1: 2.01")
+		synctest.Wait()
+		write := func(format uint16, payload string) coap.Code {
+			return s.do(&coap.Request{Code: coap.PUT, Path: []string{"1", "0", "1"}, ContentFormat: &format, Payload: []byte(payload)}).Code
+		}
+		for payload, want := range map[string]coap.Code{
+			`{"e":[{"n":"","v":120}]}`: coap.UnsupportedContentFormat,
+			`[120]`:                    coap.UnsupportedContentFormat,
+			`"120"`:                    coap.BadRequest,
+		} {
+			if code := write(lwm2m.FormatJSON, payload); code != want {
+				t.Errorf("%s: %v, want %v", payload, code, want)
+			}
+		}
+		if code := write(60, "120"); code != coap.UnsupportedContentFormat { // CBOR
+			t.Errorf("CBOR: %v", code)
+		}
+		if code := write(lwm2m.FormatJSON, "120"); code != coap.Changed {
+			t.Errorf("%v", code)
+		}
+		s.wait("update device-1 lt=120: 2.04")
+	})
+}
+
 func TestAnInstanceIsWrittenWholeOrNotAtAll(t *testing.T) {
 	inMemory(t, func(t *testing.T, s *service, d *running) {
 		s.wait(firstBootstrap, "register device-1: 2.01")

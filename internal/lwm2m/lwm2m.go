@@ -17,6 +17,7 @@ const (
 	FormatLinks  uint16 = 40
 	FormatOpaque uint16 = 42
 	FormatTLV    uint16 = 11542
+	FormatJSON   uint16 = 11543
 	// FormatOldTLV is what clients from before LwM2M 1.0 call TLV.
 	FormatOldTLV uint16 = 99
 )

@@ -3,6 +3,7 @@ package connect
 import (
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -82,9 +83,10 @@ type channels struct {
 	log       *slog.Logger
 	ids       *objectid.Source
 
-	mu    sync.Mutex
-	byKey map[string]*channel
-	bytes int // in all of them
+	mu     sync.Mutex
+	byKey  map[string]*channel
+	bytes  int                  // in all of them
+	closed map[string]time.Time // by their keys: when those for polls were, with no poll waiting
 }
 
 // open returns a key's channel, which it makes if need be. c.mu is held.
@@ -320,5 +322,6 @@ func (c *channels) expire() (registered []string) {
 		}
 		c.remove(ch)
 	}
+	maps.DeleteFunc(c.closed, func(_ string, at time.Time) bool { return c.now().Sub(at) >= stragglerTime })
 	return registered
 }

@@ -124,7 +124,7 @@ func New(config Config) *Service {
 		now:       config.Now,
 		log:       config.Log,
 		ids:       ids,
-		channels:  &channels{now: config.Now, most: config.Limits.ChannelBytes, mostOfAll: config.Limits.AllChannels, log: config.Log, ids: ids, byKey: map[string]*channel{}},
+		channels:  &channels{now: config.Now, most: config.Limits.ChannelBytes, mostOfAll: config.Limits.AllChannels, log: config.Log, ids: ids, byKey: map[string]*channel{}, closed: map[string]time.Time{}},
 		values:    &values{now: config.Now, ofDevice: map[string]map[string]Value{}},
 		interests: newInterests(),
 		starts:    make(chan func(context.Context)),
@@ -177,15 +177,17 @@ func (s *Service) begin(work func(context.Context)) bool {
 
 // registration is the registration of a device of the caller's account.
 func (s *Service) registration(ctx context.Context, who cloud.Principal, deviceID string) (*cloud.RegistrationRecord, error) {
-	if _, err := s.directory.Device(ctx, who, deviceID); err != nil {
-		if errors.Is(err, cloud.ErrNotFound) {
-			return nil, ErrDeviceNotFound
-		}
-		return nil, err
-	}
 	record, err := s.directory.Registration(ctx, who, deviceID)
-	if errors.Is(err, cloud.ErrNotFound) {
+	if !errors.Is(err, cloud.ErrNotFound) {
+		return record, err
+	}
+	_, err = s.directory.Device(ctx, who, deviceID)
+	switch {
+	case errors.Is(err, cloud.ErrNotFound):
+		return nil, ErrDeviceNotFound
+	case err != nil:
+		return nil, err
+	default:
 		return nil, ErrNotConnected
 	}
-	return record, err
 }

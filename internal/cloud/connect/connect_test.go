@@ -405,6 +405,37 @@ func TestDeletingTheChannelEndsItsPoll(t *testing.T) {
 	})
 }
 
+// The Python SDK deletes its channel beside the poll that its thread begins, and
+// waits for that poll: one time in ten it hung for half a minute.
+func TestAPollThatCrossesTheEndOfItsChannelDoesNotWait(t *testing.T) {
+	play(t, connect.DefaultLimits(), func(s *stage) {
+		waits := func(want time.Duration) {
+			t.Helper()
+			began := time.Now()
+			if m, err := s.Poll(s.t.Context(), me); m != nil || err != nil {
+				t.Errorf("the poll got %v, %v", m, err)
+			}
+			if waited := time.Since(began); waited != want {
+				t.Errorf("waited %v, want %v", waited, want)
+			}
+		}
+		waits(30 * time.Second)
+		s.CloseChannel(me)
+		time.Sleep(time.Second)
+		waits(0)
+		waits(30 * time.Second) // another is a new beginning
+		s.CloseChannel(me)
+		time.Sleep(3 * time.Second)
+		waits(30 * time.Second)
+		s.CloseChannel(me)
+		time.Sleep(time.Second)
+		if m, err := s.Poll(s.t.Context(), friend); m != nil || err != nil {
+			t.Errorf("another key's poll got %v, %v", m, err)
+		}
+		waits(30 * time.Second)
+	})
+}
+
 func TestAPollOfACallerWhoLeftTakesNothing(t *testing.T) {
 	play(t, connect.DefaultLimits(), func(s *stage) {
 		s.send(read("kept"))

@@ -7,7 +7,12 @@ import (
 	"mbl/internal/cloud"
 )
 
-const pollWait = 30 * time.Second // clients give up after 60 s
+const (
+	pollWait = 30 * time.Second // clients give up after 60 s
+	// stragglerTime is how long after its channel's end a poll may come that its
+	// client had begun before.
+	stragglerTime = 2 * time.Second
+)
 
 // Poll waits for what comes for the caller, for half a minute at most, and
 // returns nil if nothing did. It returns ErrPolling while another poll of the
@@ -15,12 +20,12 @@ const pollWait = 30 * time.Second // clients give up after 60 s
 // ErrOtherChannel if the caller has a channel of another kind. A message that
 // could not be delivered goes back with Return.
 func (s *Service) Poll(ctx context.Context, who cloud.Principal) (*Message, error) {
-	ch, err := s.channels.startPoll(who)
+	ch, wait, err := s.channels.startPoll(who)
 	if err != nil {
 		return nil, err
 	}
 	defer s.channels.endPoll(ch)
-	timer := time.NewTimer(pollWait)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		if ctx.Err() != nil { // whoever asked is gone: what waits must not leave
@@ -42,18 +47,24 @@ func (s *Service) Poll(ctx context.Context, who cloud.Principal) (*Message, erro
 	}
 }
 
-func (c *channels) startPoll(who cloud.Principal) (*channel, error) {
+// startPoll opens the caller's channel and says how long a poll waits: a
+// straggler does not.
+func (c *channels) startPoll(who cloud.Principal) (ch *channel, wait time.Duration, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ch, err := c.claim(who, LongPoll)
-	if err != nil {
-		return nil, err
+	if ch, err = c.claim(who, LongPoll); err != nil {
+		return nil, 0, err
 	}
 	if ch.polling {
-		return nil, ErrPolling
+		return nil, 0, ErrPolling
 	}
 	ch.polling = true
-	return ch, nil
+	closed, wait := c.closed[who.KeyID], pollWait
+	if c.now().Sub(closed) < stragglerTime {
+		wait = 0
+	}
+	delete(c.closed, who.KeyID)
+	return ch, wait, nil
 }
 
 func (c *channels) endPoll(ch *channel) {
@@ -88,9 +99,26 @@ func (s *Service) Return(who cloud.Principal, m *Message) {
 }
 
 // CloseChannel deletes the caller's channel for long polls with all that waits
-// in it, ends a poll that waits, and tells whether there was one.
+// in it, ends a poll that waits, and tells whether there was a channel.
+//
+// Where no poll waits, one may be on its way: the Python SDK's next is, now and
+// then, and the program that stops its notifications would hang until it ends.
 func (s *Service) CloseChannel(who cloud.Principal) bool {
-	polled := s.channels.drop(who.KeyID, nil, LongPoll)
+	polled := s.channels.closePolled(who.KeyID)
 	s.channels.drop(who.KeyID, nil, NoChannel)
 	return polled
+}
+
+func (c *channels) closePolled(keyID string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch := c.byKey[keyID]
+	if ch == nil || ch.kind != LongPoll {
+		return false
+	}
+	if !ch.polling {
+		c.closed[keyID] = c.now()
+	}
+	c.remove(ch)
+	return true
 }
