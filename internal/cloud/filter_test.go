@@ -93,6 +93,7 @@ func FuzzFilter(f *testing.F) {
 		"state__eq=registered", "device_class__eq=a&vendor_id__eq=b&id__eq=c", "custom_attributes__eq={\"k\":\"v\"}",
 		"custom_attributes__a__in=1,2", "created_at__lte=2019-01-01T00:00:00Z", "created_at__lte=2019-01-01T00:00:00+01:00", "%zz", "a;b",
 		"__eq=x", "custom_attributes____eq=x", "device_execution_mode__in=1,,2", "auto_update=true",
+		`name__in=['a, b', "c\\'"]`, "name__in=[]", "created_at__gte=2019-01-01 00:00:00+01:00Z",
 	} {
 		f.Add(seed)
 	}
