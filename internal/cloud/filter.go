@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Kind is what the values of a filter field are.
@@ -33,8 +34,12 @@ type Field struct {
 // Fields are the fields of a list that may be filtered, by name.
 type Fields map[string]Field
 
-// maxConditions bounds the work one filter can ask for.
-const maxConditions = 100
+// What bounds the work one filter can ask for.
+const (
+	maxConditions = 100
+	maxValues     = 2000 // of all conditions; a list of a thousand ids is as long as an address may be
+	maxLikeLength = 1000 // characters
+)
 
 var (
 	equality = []Operator{Equal, NotEqual, In, NotIn}
@@ -60,10 +65,21 @@ func ParseFilter(fields Fields, query url.Values) ([]Condition, error) {
 		}
 		conditions = append(conditions, inner...)
 	}
+	return conditions, checkWork(conditions)
+}
+
+func checkWork(conditions []Condition) error {
 	if len(conditions) > maxConditions {
-		return nil, RefuseField("filter", "has more than %d conditions", maxConditions)
+		return RefuseField("filter", "has more than %d conditions", maxConditions)
 	}
-	return conditions, nil
+	values := 0
+	for _, condition := range conditions {
+		values += len(condition.Values)
+	}
+	if values > maxValues {
+		return RefuseField("filter", "has more than %d values", maxValues)
+	}
+	return nil
 }
 
 // ParseFilterText reads a filter on its own, as in the parameter "filter" or
@@ -139,6 +155,9 @@ func parseCondition(field Field, parameter string, condition Condition, text str
 	}
 	if field.Kind == Attributes {
 		return parseAttributes(parameter, condition, text)
+	}
+	if condition.Operator == Like && utf8.RuneCountInString(text) > maxLikeLength {
+		return nil, RefuseField(parameter, "is longer than %d characters", maxLikeLength)
 	}
 	texts := []string{text}
 	if condition.Operator == In || condition.Operator == NotIn {

@@ -3,6 +3,7 @@ package cloud_test
 import (
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +85,27 @@ func TestTooManyConditionsAreRefused(t *testing.T) {
 	}
 	_, err := cloud.ParseFilter(cloud.DeviceFields(), query)
 	wantError(t, "101 conditions", err, cloud.ErrInvalid)
+}
+
+func TestTooManyValuesAreRefused(t *testing.T) {
+	for values, refused := range map[int]bool{1000: false, 2000: false, 2001: true} {
+		_, err := cloud.ParseFilter(cloud.DeviceFields(), url.Values{"id__in": {strings.Repeat(",", values-1)}})
+		if refused {
+			wantError(t, "too many values", err, cloud.ErrInvalid)
+		} else if err != nil {
+			t.Errorf("%d values: %v", values, err)
+		}
+	}
+}
+
+func TestALongTextToLookForIsRefused(t *testing.T) {
+	for _, letter := range []string{"_", "ä"} {
+		if _, err := cloud.ParseFilter(cloud.CertificateFields(), url.Values{"subject__like": {strings.Repeat(letter, 1000)}}); err != nil {
+			t.Error(err)
+		}
+		_, err := cloud.ParseFilter(cloud.CertificateFields(), url.Values{"subject__like": {strings.Repeat(letter, 1001)}})
+		wantError(t, "a long text", err, cloud.ErrInvalid)
+	}
 }
 
 // FuzzFilter reads any filter: it is refused, or its conditions are ones the
