@@ -11,15 +11,15 @@ import (
 // device that never bootstraps, since it has a certificate of an account's own
 // LwM2M authority. Such a device gets its directory entry here; its endpoint
 // name, the certificate's CN, tells it from others of that authority.
-func (s *Service) AdmitDevice(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) error {
+func (s *Service) AdmitDevice(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate, remoteAddr string) error {
 	if _, refused := s.RecognizeDevice(ctx, certificate); !errors.Is(refused, ErrUnauthorized) {
 		return refused
 	} else if known, err := s.isKnown(ctx, certificate); err != nil {
 		return err // our own trouble, which is no refusal
 	} else if known {
-		return s.denyKnown(ctx, certificate, others, refused)
+		return s.denyKnown(ctx, certificate, others, remoteAddr, refused)
 	}
-	proved, err := s.lwm2mProof(ctx, certificate, others)
+	proved, err := s.lwm2mProof(ctx, certificate, others, remoteAddr)
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (s *Service) AdmitDevice(ctx context.Context, certificate *x509.Certificate
 		return err
 	}
 	if holder != nil && holder.Suspension.Active {
-		return s.deny(ctx, proved, EventAdmissionRefused, Refuse(ErrUnauthorized, "the device is suspended"))
+		return s.deny(ctx, proved, EventAdmissionRefused, remoteAddr, Refuse(ErrUnauthorized, "the device is suspended"))
 	}
 	if holder != nil && s.connections.Alive(ctx, holder.ID) {
 		return Refuse(ErrUnauthorized, "the device is connected now; another may not take its identity")
@@ -45,19 +45,19 @@ func (s *Service) AdmitDevice(ctx context.Context, certificate *x509.Certificate
 
 // denyKnown records that a device was refused that has been here before: one with
 // an LwM2M certificate of its own never bootstraps, so nothing else would show it.
-func (s *Service) denyKnown(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate, refused error) error {
+func (s *Service) denyKnown(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate, remoteAddr string, refused error) error {
 	var refusal *Refusal
 	if !errors.As(refused, &refusal) {
 		return refused
 	}
-	proved, err := s.lwm2mProof(ctx, certificate, others)
+	proved, err := s.lwm2mProof(ctx, certificate, others, remoteAddr)
 	switch {
 	case errors.Is(err, ErrUnauthorized): // recorded if it can be, and the first reason counts
 		return refused
 	case err != nil:
 		return err
 	}
-	return s.deny(ctx, proved, EventAdmissionRefused, refusal)
+	return s.deny(ctx, proved, EventAdmissionRefused, remoteAddr, refusal)
 }
 
 // isKnown tells whether a certificate was taken in before. What came by a
@@ -74,7 +74,7 @@ func (s *Service) isKnown(ctx context.Context, certificate *x509.Certificate) (b
 }
 
 // lwm2mProof recognises a certificate by which a device may register.
-func (s *Service) lwm2mProof(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) (*proof, error) {
+func (s *Service) lwm2mProof(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate, remoteAddr string) (*proof, error) {
 	trusted, err := s.trustedFor(ctx, LwM2MService, certificate, others)
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (s *Service) lwm2mProof(ctx context.Context, certificate *x509.Certificate,
 		return nil, err
 	}
 	if !trusted.Active || !trusted.ValidAt(s.now()) {
-		return nil, s.deny(ctx, proved, EventAdmissionRefused, Refuse(ErrUnauthorized, "the LwM2M certificate is not active or not valid"))
+		return nil, s.deny(ctx, proved, EventAdmissionRefused, remoteAddr, Refuse(ErrUnauthorized, "the LwM2M certificate is not active or not valid"))
 	}
 	return proved, nil
 }

@@ -15,10 +15,10 @@ func TestADeviceWithItsOwnLwM2MCertificateRegisters(t *testing.T) {
 	f := newFactory(t, "Factory")
 	uploaded := h.upload(f, cloud.LwM2MService)
 	own := f.device("gateway-1")
-	wantError(t, "a bootstrap", h.RecognizeBootstrap(h.ctx, own, nil), cloud.ErrUnauthorized)
+	wantError(t, "a bootstrap", h.RecognizeBootstrap(h.ctx, own, nil, remoteAddr), cloud.ErrUnauthorized)
 	h.wantUnrecognized("before its handshake", own)
 	for range 2 {
-		if err := h.AdmitDevice(h.ctx, own, nil); err != nil {
+		if err := h.AdmitDevice(h.ctx, own, nil, remoteAddr); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -34,14 +34,14 @@ func TestADeviceWithItsOwnLwM2MCertificateRegisters(t *testing.T) {
 	}
 
 	renewed := f.device("gateway-1")
-	if err := h.AdmitDevice(h.ctx, renewed, nil); err != nil {
+	if err := h.AdmitDevice(h.ctx, renewed, nil, remoteAddr); err != nil {
 		t.Fatal(err)
 	}
 	if same, err := h.RecognizeDevice(h.ctx, renewed); same != identity || err != nil {
 		t.Errorf("with a renewed certificate it is %v, %v", same, err)
 	}
 	h.wantUnrecognized("its first certificate", own)
-	wantError(t, "its first certificate", h.AdmitDevice(h.ctx, own, nil), cloud.ErrUnauthorized)
+	wantError(t, "its first certificate", h.AdmitDevice(h.ctx, own, nil, remoteAddr), cloud.ErrUnauthorized)
 }
 
 func TestAnLwM2MAuthorityThatIsNotActiveLetsNobodyIn(t *testing.T) {
@@ -49,15 +49,15 @@ func TestAnLwM2MAuthorityThatIsNotActiveLetsNobodyIn(t *testing.T) {
 	f := newFactory(t, "Factory")
 	uploaded := h.upload(f, cloud.LwM2MService)
 	own := f.device("gateway-1")
-	if err := h.AdmitDevice(h.ctx, own, nil); err != nil {
+	if err := h.AdmitDevice(h.ctx, own, nil, remoteAddr); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.UpdateTrustedCertificate(h.ctx, h.who, uploaded.ID, cloud.CertificateChanges{Active: new(false)}); err != nil {
 		t.Fatal(err)
 	}
 	h.wantUnrecognized("a device of it", own)
-	wantError(t, "a new device", h.AdmitDevice(h.ctx, f.device("gateway-2"), nil), cloud.ErrUnauthorized)
-	wantError(t, "a stranger", h.AdmitDevice(h.ctx, newFactory(t, "Factory").device("x"), nil), cloud.ErrUnauthorized)
+	wantError(t, "a new device", h.AdmitDevice(h.ctx, f.device("gateway-2"), nil, remoteAddr), cloud.ErrUnauthorized)
+	wantError(t, "a stranger", h.AdmitDevice(h.ctx, newFactory(t, "Factory").device("x"), nil, remoteAddr), cloud.ErrUnauthorized)
 }
 
 func TestAConnectedDeviceKeepsItsIdentityAgainstANewCertificate(t *testing.T) {
@@ -65,7 +65,7 @@ func TestAConnectedDeviceKeepsItsIdentityAgainstANewCertificate(t *testing.T) {
 	f := newFactory(t, "Factory")
 	h.upload(f, cloud.LwM2MService)
 	own := f.device("gateway-1")
-	if err := h.AdmitDevice(h.ctx, own, nil); err != nil {
+	if err := h.AdmitDevice(h.ctx, own, nil, remoteAddr); err != nil {
 		t.Fatal(err)
 	}
 	identity, err := h.RecognizeDevice(h.ctx, own)
@@ -73,7 +73,7 @@ func TestAConnectedDeviceKeepsItsIdentityAgainstANewCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.connections.alive[identity.DeviceID] = true
-	wantError(t, "another of its name", h.AdmitDevice(h.ctx, f.device("gateway-1"), nil), cloud.ErrUnauthorized)
+	wantError(t, "another of its name", h.AdmitDevice(h.ctx, f.device("gateway-1"), nil, remoteAddr), cloud.ErrUnauthorized)
 }
 
 // admit takes in a device with a certificate of an LwM2M authority.
@@ -85,7 +85,7 @@ func (h *house) admit(f *factory, endpointName string) (cloud.Identity, *x509.Ce
 
 func (h *house) admitWith(own *x509.Certificate) cloud.Identity {
 	h.t.Helper()
-	if err := h.AdmitDevice(h.ctx, own, nil); err != nil {
+	if err := h.AdmitDevice(h.ctx, own, nil, remoteAddr); err != nil {
 		h.t.Fatal(err)
 	}
 	identity, err := h.RecognizeDevice(h.ctx, own)
@@ -126,7 +126,7 @@ func TestAnAuthorityUploadedAgainLockedItsFleetOut(t *testing.T) {
 	if err := h.DeleteTrustedCertificate(h.ctx, h.who, uploaded.ID); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, "without its authority", h.AdmitDevice(h.ctx, own, nil), cloud.ErrUnauthorized)
+	wantError(t, "without its authority", h.AdmitDevice(h.ctx, own, nil, remoteAddr), cloud.ErrUnauthorized)
 	again := h.upload(f, cloud.LwM2MService)
 	back := h.admitWith(own)
 	h.register(back, time.Hour)
@@ -180,7 +180,7 @@ func TestTroubleOfTheStoreWasTakenForARefusal(t *testing.T) {
 	f := newFactory(t, "Factory")
 	h.upload(f, cloud.LwM2MService)
 	h.memory.Store = unreadableCertificates{h.memory.Store}
-	err := h.AdmitDevice(h.ctx, f.device("gateway-1"), nil)
+	err := h.AdmitDevice(h.ctx, f.device("gateway-1"), nil, remoteAddr)
 	if !errors.Is(err, errBroken) || errors.Is(err, cloud.ErrUnauthorized) {
 		t.Errorf("got %v", err)
 	}

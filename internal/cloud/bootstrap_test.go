@@ -56,7 +56,7 @@ func TestABootstrapGivesWhatADeviceNeeds(t *testing.T) {
 func TestOnlyTheVeryCertificateBootstraps(t *testing.T) {
 	h := newHouse(t)
 	developer, certificate := h.certificate("a")
-	if err := h.RecognizeBootstrap(h.ctx, certificate, nil); err != nil {
+	if err := h.RecognizeBootstrap(h.ctx, certificate, nil, remoteAddr); err != nil {
 		t.Fatal(err)
 	}
 	key, err := pki.NewKey()
@@ -71,13 +71,13 @@ func TestOnlyTheVeryCertificateBootstraps(t *testing.T) {
 	for name, stranger := range map[string]*x509.Certificate{
 		"a forged certificate of the same name": parse(t, forged), "a device's LwM2M certificate": deviceCertificate,
 	} {
-		wantError(t, name, h.RecognizeBootstrap(h.ctx, stranger, nil), cloud.ErrUnauthorized)
+		wantError(t, name, h.RecognizeBootstrap(h.ctx, stranger, nil, remoteAddr), cloud.ErrUnauthorized)
 		_, err := h.Bootstrap(h.ctx, h.request(stranger, ""))
 		wantError(t, name, err, cloud.ErrUnauthorized)
 	}
 	h.wantUnrecognized("the developer certificate at the LwM2M server", certificate)
 	h.wait(11 * 365 * 24 * time.Hour)
-	wantError(t, "after it expired", h.RecognizeBootstrap(h.ctx, certificate, nil), cloud.ErrUnauthorized)
+	wantError(t, "after it expired", h.RecognizeBootstrap(h.ctx, certificate, nil, remoteAddr), cloud.ErrUnauthorized)
 }
 
 func TestAMessageMustAgreeWithTheCertificate(t *testing.T) {
@@ -311,7 +311,7 @@ func TestTheDevicesOfADeletedCertificateAreCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.wantUnrecognized("the device's certificate", own)
-	wantError(t, "the developer certificate", h.RecognizeBootstrap(h.ctx, certificate, nil), cloud.ErrUnauthorized)
+	wantError(t, "the developer certificate", h.RecognizeBootstrap(h.ctx, certificate, nil, remoteAddr), cloud.ErrUnauthorized)
 	wantError(t, "a bootstrap under way", h.BootstrapFinished(h.ctx, pending), cloud.ErrNotFound)
 	if !slices.Equal(h.connections.disconnected, []string{device.DeviceID}) {
 		t.Errorf("disconnected %v", h.connections.disconnected)

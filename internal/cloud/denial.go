@@ -59,12 +59,12 @@ func (s *Service) Denial(ctx context.Context, who Principal, id string) (*Denial
 
 // deny records that a device with a known certificate was refused in the
 // handshake, where it has not said who it is, and returns the refusal.
-func (s *Service) deny(ctx context.Context, proved *proof, kind EventType, refusal *Refusal) error {
+func (s *Service) deny(ctx context.Context, proved *proof, kind EventType, remoteAddr string, refusal *Refusal) error {
 	holder, err := proved.soleDevice(ctx, s.store)
 	if err != nil {
 		return err
 	}
-	var request BootstrapRequest
+	request := BootstrapRequest{RemoteAddr: remoteAddr}
 	if holder != nil {
 		request.DeviceID = holder.ID
 	}

@@ -39,9 +39,9 @@ func TestBootstrapsByABlockedAuthorityAreDenials(t *testing.T) {
 	known, _ := h.device(f.device("gateway-1"), "")
 	h.setActive(uploaded.ID, false)
 	for _, name := range []string{"gateway-1", "gateway-2", "gateway-1"} {
-		wantError(t, name, h.RecognizeBootstrap(h.ctx, f.device(name), nil), cloud.ErrUnauthorized)
+		wantError(t, name, h.RecognizeBootstrap(h.ctx, f.device(name), nil, remoteAddr), cloud.ErrUnauthorized)
 	}
-	wantError(t, "a stranger", h.RecognizeBootstrap(h.ctx, newFactory(t, "Factory").device("x"), nil), cloud.ErrUnauthorized)
+	wantError(t, "a stranger", h.RecognizeBootstrap(h.ctx, newFactory(t, "Factory").device("x"), nil, remoteAddr), cloud.ErrUnauthorized)
 	if got := h.denials(uploaded.ID); fmt.Sprint(got) != "[gateway-1 gateway-2]" {
 		t.Errorf("denied %v", got)
 	}
@@ -49,7 +49,7 @@ func TestBootstrapsByABlockedAuthorityAreDenials(t *testing.T) {
 		t.Errorf("the known device's events are %v", events)
 	}
 	h.wait(time.Hour)
-	wantError(t, "later", h.RecognizeBootstrap(h.ctx, f.device("gateway-1"), nil), cloud.ErrUnauthorized)
+	wantError(t, "later", h.RecognizeBootstrap(h.ctx, f.device("gateway-1"), nil, remoteAddr), cloud.ErrUnauthorized)
 	if got := h.denials(uploaded.ID); fmt.Sprint(got) != "[gateway-2 gateway-1]" {
 		t.Errorf("later denied %v", got)
 	}
@@ -63,7 +63,7 @@ func TestADeveloperCertificateThatIsBlockedOrFullIsDenied(t *testing.T) {
 	wantError(t, "a second device", err, cloud.ErrLimit)
 	h.wait(time.Hour)
 	h.setActive(developer.ID, false)
-	wantError(t, "a blocked one", h.RecognizeBootstrap(h.ctx, certificate, nil), cloud.ErrUnauthorized)
+	wantError(t, "a blocked one", h.RecognizeBootstrap(h.ctx, certificate, nil, remoteAddr), cloud.ErrUnauthorized)
 	if got := h.denials(developer.ID); fmt.Sprint(got) != "["+developer.EndpointName+"]" {
 		t.Errorf("denied %v", got)
 	}
@@ -77,11 +77,11 @@ func TestDevicesRefusedByTheLwM2MServerAreDenials(t *testing.T) {
 	blocked, other := h.admit(f, "gateway-2")
 	h.suspend(suspended.DeviceID)
 	for range 2 { // it comes again and again
-		wantError(t, "the suspended one", h.AdmitDevice(h.ctx, own, nil), cloud.ErrUnauthorized)
+		wantError(t, "the suspended one", h.AdmitDevice(h.ctx, own, nil, remoteAddr), cloud.ErrUnauthorized)
 	}
 	h.setActive(uploaded.ID, false)
-	wantError(t, "one of a blocked authority", h.AdmitDevice(h.ctx, other, nil), cloud.ErrUnauthorized)
-	wantError(t, "a new one of it", h.AdmitDevice(h.ctx, f.device("gateway-3"), nil), cloud.ErrUnauthorized)
+	wantError(t, "one of a blocked authority", h.AdmitDevice(h.ctx, other, nil, remoteAddr), cloud.ErrUnauthorized)
+	wantError(t, "a new one of it", h.AdmitDevice(h.ctx, f.device("gateway-3"), nil, remoteAddr), cloud.ErrUnauthorized)
 	if got := h.denials(uploaded.ID); fmt.Sprint(got) != "[gateway-1 gateway-2 gateway-3]" {
 		t.Errorf("denied %v", got)
 	}
@@ -98,12 +98,32 @@ func TestDevicesRefusedByTheLwM2MServerAreDenials(t *testing.T) {
 	}
 }
 
+// Whoever looks for a refused device has nothing but where it came from.
+func TestRefusalsInTheHandshakeSayWhereTheDeviceIs(t *testing.T) {
+	h := newHouse(t)
+	f, other := newFactory(t, "Factory"), newFactory(t, "Other")
+	bootstraps, admits := h.upload(f, cloud.BootstrapService), h.upload(other, cloud.LwM2MService)
+	h.setActive(bootstraps.ID, false)
+	h.setActive(admits.ID, false)
+	wantError(t, "a bootstrap", h.RecognizeBootstrap(h.ctx, f.device("gateway-1"), nil, remoteAddr), cloud.ErrUnauthorized)
+	wantError(t, "a registration", h.AdmitDevice(h.ctx, other.device("gateway-2"), nil, remoteAddr), cloud.ErrUnauthorized)
+	page, err := h.DeviceEvents(h.ctx, h.who, cloud.Query{Limit: 10})
+	if err != nil || len(page.Items) != 2 {
+		t.Fatalf("%d events, %v", len(page.Items), err)
+	}
+	for _, event := range page.Items {
+		if event.Data["remote_address"] != remoteAddr {
+			t.Errorf("%s: %v", event.Type, event.Data)
+		}
+	}
+}
+
 func TestDenialsAreOfTheAccount(t *testing.T) {
 	h := newHouse(t)
 	f := newFactory(t, "Factory")
 	uploaded := h.upload(f, cloud.BootstrapService)
 	h.setActive(uploaded.ID, false)
-	wantError(t, "it", h.RecognizeBootstrap(h.ctx, f.device("gateway-1"), nil), cloud.ErrUnauthorized)
+	wantError(t, "it", h.RecognizeBootstrap(h.ctx, f.device("gateway-1"), nil, remoteAddr), cloud.ErrUnauthorized)
 	_, err := h.Denials(h.ctx, h.who, cloud.Query{Limit: 2})
 	wantError(t, "of no certificate", err, cloud.ErrInvalid)
 	query := cloud.Query{Limit: 2, Conditions: []cloud.Condition{

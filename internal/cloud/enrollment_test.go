@@ -40,7 +40,7 @@ func TestADeviceIsOfWhoClaimedItFirst(t *testing.T) {
 	h := newHouse(t)
 	f, uploaded := h.enrollingFactory()
 	own := f.device("gateway-1")
-	wantError(t, "before it is claimed", h.RecognizeBootstrap(h.ctx, own, nil), cloud.ErrUnauthorized)
+	wantError(t, "before it is claimed", h.RecognizeBootstrap(h.ctx, own, nil, remoteAddr), cloud.ErrUnauthorized)
 	if denied := h.denials(uploaded.ID); len(denied) != 1 || denied[0] != "gateway-1" {
 		t.Errorf("denied %v", denied)
 	}
@@ -55,14 +55,14 @@ func TestADeviceIsOfWhoClaimedItFirst(t *testing.T) {
 	if err != nil || claim.DeviceID != device.DeviceID || claim.ClaimedAt.IsZero() {
 		t.Errorf("once it came the claim is %+v, %v", claim, err)
 	}
-	wantError(t, "another device", h.RecognizeBootstrap(h.ctx, f.device("gateway-2"), nil), cloud.ErrUnauthorized)
+	wantError(t, "another device", h.RecognizeBootstrap(h.ctx, f.device("gateway-2"), nil, remoteAddr), cloud.ErrUnauthorized)
 
 	halfWay := h.begin(own, "")
 	if err := h.DeleteEnrollment(h.ctx, h.who, claim.ID); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, "half way when it is given up", h.BootstrapFinished(h.ctx, halfWay), cloud.ErrNotFound)
-	wantError(t, "given up", h.RecognizeBootstrap(h.ctx, own, nil), cloud.ErrUnauthorized)
+	wantError(t, "given up", h.RecognizeBootstrap(h.ctx, own, nil, remoteAddr), cloud.ErrUnauthorized)
 }
 
 func TestAClaimEnds(t *testing.T) {
@@ -73,7 +73,7 @@ func TestAClaimEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.wait(366 * 24 * time.Hour)
-	wantError(t, "its device", h.RecognizeBootstrap(h.ctx, own, nil), cloud.ErrUnauthorized)
+	wantError(t, "its device", h.RecognizeBootstrap(h.ctx, own, nil, remoteAddr), cloud.ErrUnauthorized)
 	if _, err := h.ClaimDevice(h.ctx, h.who, identityOf(own)); err != nil {
 		t.Errorf("it cannot be claimed again: %v", err)
 	}

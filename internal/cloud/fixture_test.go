@@ -172,11 +172,14 @@ func parse(t *testing.T, der []byte) *x509.Certificate {
 	return parsed
 }
 
+// remoteAddr is where devices are.
+const remoteAddr = "192.0.2.1:5000"
+
 // request is what a device asks that has a certificate and maybe an id.
 func (h *house) request(certificate *x509.Certificate, deviceID string) cloud.BootstrapRequest {
 	return cloud.BootstrapRequest{
 		Certificate: certificate, EndpointName: certificate.Subject.CommonName, AccountID: h.who.AccountID,
-		DeviceID: deviceID, ClientVersion: "4.13.2", RemoteAddr: "192.0.2.1:5000",
+		DeviceID: deviceID, ClientVersion: "4.13.2", RemoteAddr: remoteAddr,
 	}
 }
 

@@ -57,7 +57,7 @@ func TestOneDeviceIsRevokedAndTheOthersStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.wantUnrecognized("the revoked device", oneIssued)
-	wantError(t, "its bootstrap", h.RecognizeBootstrap(h.ctx, firstOwn, nil), cloud.ErrUnauthorized)
+	wantError(t, "its bootstrap", h.RecognizeBootstrap(h.ctx, firstOwn, nil, remoteAddr), cloud.ErrUnauthorized)
 	if !slices.Contains(h.connections.disconnected, one.DeviceID) || h.entry(one.DeviceID).State != cloud.StateDeregistered {
 		t.Error("its session was left open")
 	}
@@ -70,7 +70,7 @@ func TestOneDeviceIsRevokedAndTheOthersStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.wantUnrecognized("the other, without the developer certificate", twoIssued)
-	wantError(t, "the other's bootstrap", h.RecognizeBootstrap(h.ctx, secondOwn, nil), cloud.ErrUnauthorized)
+	wantError(t, "the other's bootstrap", h.RecognizeBootstrap(h.ctx, secondOwn, nil, remoteAddr), cloud.ErrUnauthorized)
 }
 
 func TestTheCertificateOfOneDeviceIsForOne(t *testing.T) {
@@ -113,7 +113,7 @@ func TestANewCertificateReplacesTheOldOnceItIsUsed(t *testing.T) {
 	}
 	h.wantUnrecognized("the old LwM2M certificate", oldIssued)
 	for what, certificate := range map[string]*x509.Certificate{"the old one": oldOwn, "one that got lost": lost} {
-		wantError(t, what, h.RecognizeBootstrap(h.ctx, certificate, nil), cloud.ErrUnauthorized)
+		wantError(t, what, h.RecognizeBootstrap(h.ctx, certificate, nil, remoteAddr), cloud.ErrUnauthorized)
 	}
 	if _, err := h.RecognizeDevice(h.ctx, issued); err != nil {
 		t.Error(err)
@@ -123,7 +123,7 @@ func TestANewCertificateReplacesTheOldOnceItIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.wantUnrecognized("the revoked device", issued)
-	wantError(t, "its next certificate", h.RecognizeBootstrap(h.ctx, waiting, nil), cloud.ErrUnauthorized)
+	wantError(t, "its next certificate", h.RecognizeBootstrap(h.ctx, waiting, nil, remoteAddr), cloud.ErrUnauthorized)
 }
 
 func TestOnlyADeveloperCertificateOfTheAccountHasOthersUnderIt(t *testing.T) {

@@ -56,22 +56,37 @@ func hexOf(value string) string {
 	return hex.EncodeToString(id)
 }
 
-// mergeLinks applies the links of a registration update: new ones are added,
-// known ones replaced, those with attribute "d" removed.
+// mergeLinks applies the links of a registration or its update: new ones are
+// added, known ones replaced, those with attribute "d" removed. It takes as
+// long as there are links, since a device may send thousands of them.
 func mergeLinks(links, changes []Link) []Link {
 	merged := slices.Clone(links)
+	at := make(map[string]int, len(merged)+len(changes))
+	for i, link := range merged {
+		at[link.Path] = i
+	}
+	removed := map[int]bool{}
 	for _, change := range changes {
-		at := slices.IndexFunc(merged, func(link Link) bool { return link.Path == change.Path })
-		_, removed := change.Attributes["d"]
-		switch {
-		case removed && at >= 0:
-			merged = slices.Delete(merged, at, at+1)
-		case removed:
-		case at >= 0:
-			merged[at] = change
-		default:
-			merged = append(merged, change)
+		i, known := at[change.Path]
+		if _, gone := change.Attributes["d"]; gone {
+			if known {
+				removed[i] = true
+				delete(at, change.Path)
+			}
+			continue
+		}
+		if known {
+			merged[i] = change
+			continue
+		}
+		at[change.Path] = len(merged)
+		merged = append(merged, change)
+	}
+	kept := merged[:0]
+	for i, link := range merged {
+		if !removed[i] {
+			kept = append(kept, link)
 		}
 	}
-	return merged
+	return kept
 }

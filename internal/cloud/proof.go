@@ -111,8 +111,8 @@ func (p *proof) checkStanding(ctx context.Context, r Reader) error {
 // way of the others it presented or directly, by an active authority of an
 // account. It is made for the handshake, so that strangers get no further. It
 // returns ErrUnauthorized for every other certificate.
-func (s *Service) RecognizeBootstrap(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) error {
-	_, err := s.certificateProof(ctx, certificate, others)
+func (s *Service) RecognizeBootstrap(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate, remoteAddr string) error {
+	_, err := s.certificateProof(ctx, certificate, others, remoteAddr)
 	return err
 }
 
@@ -120,11 +120,11 @@ func (s *Service) proofOf(ctx context.Context, request BootstrapRequest) (*proof
 	if request.SharedKey != "" {
 		return s.sharedKeyProof(ctx, request.SharedKey, request.Since)
 	}
-	return s.certificateProof(ctx, request.Certificate, request.Others)
+	return s.certificateProof(ctx, request.Certificate, request.Others, request.RemoteAddr)
 }
 
 // certificateProof recognises a bootstrap certificate.
-func (s *Service) certificateProof(ctx context.Context, presented *x509.Certificate, others []*x509.Certificate) (*proof, error) {
+func (s *Service) certificateProof(ctx context.Context, presented *x509.Certificate, others []*x509.Certificate, remoteAddr string) (*proof, error) {
 	certificate, err := s.trustedFor(ctx, BootstrapService, presented, others)
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (s *Service) certificateProof(ctx context.Context, presented *x509.Certific
 		err = s.applyClaim(ctx, proved, presented)
 	}
 	if errors.As(err, &refusal) {
-		return nil, s.deny(ctx, proved, EventBootstrapRefused, refusal)
+		return nil, s.deny(ctx, proved, EventBootstrapRefused, remoteAddr, refusal)
 	}
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ func TestDevicesOfAnAuthorityBootstrap(t *testing.T) {
 	f := newFactory(t, "Factory")
 	uploaded := h.upload(f, cloud.BootstrapService)
 	own := f.device("gateway-1")
-	if err := h.RecognizeBootstrap(h.ctx, own, nil); err != nil {
+	if err := h.RecognizeBootstrap(h.ctx, own, nil, remoteAddr); err != nil {
 		t.Fatal(err)
 	}
 	identity, issued := h.device(own, "")
@@ -66,9 +66,9 @@ func TestChainsLeadToAnAuthority(t *testing.T) {
 		t.Errorf("with it: %v", err)
 	}
 	forged := newFactory(t, "Line").device("one")
-	wantError(t, "a forged chain", h.RecognizeBootstrap(h.ctx, forged, others), cloud.ErrUnauthorized)
+	wantError(t, "a forged chain", h.RecognizeBootstrap(h.ctx, forged, others, remoteAddr), cloud.ErrUnauthorized)
 	endless := slices.Repeat(others, 5)
-	wantError(t, "an endless chain", h.RecognizeBootstrap(h.ctx, deep.device("two"), endless), cloud.ErrUnauthorized)
+	wantError(t, "an endless chain", h.RecognizeBootstrap(h.ctx, deep.device("two"), endless, remoteAddr), cloud.ErrUnauthorized)
 }
 
 func TestWhoMayNotBootstrapByAnAuthority(t *testing.T) {
@@ -89,10 +89,10 @@ func TestWhoMayNotBootstrapByAnAuthority(t *testing.T) {
 		"a name with control characters":        f.device("a\x1b[2J"),
 		"a device of an authority not uploaded": newFactory(t, "Stranger").device("one"),
 	} {
-		wantError(t, name, h.RecognizeBootstrap(h.ctx, stranger, nil), cloud.ErrUnauthorized)
+		wantError(t, name, h.RecognizeBootstrap(h.ctx, stranger, nil, remoteAddr), cloud.ErrUnauthorized)
 	}
 	h.wait(4 * 365 * 24 * time.Hour)
-	wantError(t, "after it expired", h.RecognizeBootstrap(h.ctx, f.device("late"), nil), cloud.ErrUnauthorized)
+	wantError(t, "after it expired", h.RecognizeBootstrap(h.ctx, f.device("late"), nil, remoteAddr), cloud.ErrUnauthorized)
 }
 
 func TestADeveloperCertificateIsNoAuthority(t *testing.T) {
@@ -103,7 +103,7 @@ func TestADeveloperCertificateIsNoAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 	forged := (&factory{t, certificate, key}).device("one")
-	wantError(t, "what it signed", h.RecognizeBootstrap(h.ctx, forged, []*x509.Certificate{certificate}), cloud.ErrUnauthorized)
+	wantError(t, "what it signed", h.RecognizeBootstrap(h.ctx, forged, []*x509.Certificate{certificate}, remoteAddr), cloud.ErrUnauthorized)
 }
 
 func TestAnInactiveAuthorityBlocksBootstrapsAndNothingElse(t *testing.T) {
@@ -116,7 +116,7 @@ func TestAnInactiveAuthorityBlocksBootstrapsAndNothingElse(t *testing.T) {
 	if _, err := h.UpdateTrustedCertificate(h.ctx, h.who, uploaded.ID, cloud.CertificateChanges{Active: new(false)}); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, "a bootstrap", h.RecognizeBootstrap(h.ctx, own, nil), cloud.ErrUnauthorized)
+	wantError(t, "a bootstrap", h.RecognizeBootstrap(h.ctx, own, nil, remoteAddr), cloud.ErrUnauthorized)
 	wantError(t, "one half way", h.BootstrapFinished(h.ctx, halfWay), cloud.ErrNotFound)
 	if _, err := h.RecognizeDevice(h.ctx, issued); err != nil {
 		t.Errorf("a device that has bootstrapped is refused: %v", err)
@@ -124,7 +124,7 @@ func TestAnInactiveAuthorityBlocksBootstrapsAndNothingElse(t *testing.T) {
 	if _, err := h.UpdateTrustedCertificate(h.ctx, h.who, uploaded.ID, cloud.CertificateChanges{Active: new(true)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.RecognizeBootstrap(h.ctx, own, nil); err != nil {
+	if err := h.RecognizeBootstrap(h.ctx, own, nil, remoteAddr); err != nil {
 		t.Errorf("active again: %v", err)
 	}
 }
@@ -170,11 +170,11 @@ func TestACertificateSeenBeforeCountsAsItIsNow(t *testing.T) {
 	if _, err := h.UpdateTrustedCertificate(h.ctx, h.who, first.ID, cloud.CertificateChanges{Active: new(false)}); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, "inactive", h.RecognizeBootstrap(h.ctx, certificate, nil), cloud.ErrUnauthorized)
+	wantError(t, "inactive", h.RecognizeBootstrap(h.ctx, certificate, nil, remoteAddr), cloud.ErrUnauthorized)
 	if err := h.DeleteTrustedCertificate(h.ctx, h.who, first.ID); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, "deleted", h.RecognizeBootstrap(h.ctx, certificate, nil), cloud.ErrUnauthorized)
+	wantError(t, "deleted", h.RecognizeBootstrap(h.ctx, certificate, nil, remoteAddr), cloud.ErrUnauthorized)
 	second, err := h.UploadCertificate(h.ctx, h.who, upload)
 	if err != nil {
 		t.Fatal(err)

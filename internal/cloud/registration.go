@@ -18,8 +18,8 @@ const DefaultLifetime = 86400 * time.Second
 // longer lifetime counts as this, and so does one without an end.
 const LongestLifetime = 365 * 24 * time.Hour
 
-// maxLinks bounds what a device may register.
-const maxLinks = 4096
+// MaxLinks bounds what a device may register.
+const MaxLinks = 4096
 
 // Identity is a device, as its LwM2M certificate proves it.
 type Identity struct {
@@ -103,6 +103,7 @@ func (s *Service) Register(ctx context.Context, device Identity, registration Re
 		return nil, err
 	}
 	registration.AccountID, registration.DeviceID = device.AccountID, device.DeviceID
+	registration.Links = mergeLinks(nil, registration.Links) // each path once
 	var record *RegistrationRecord
 	err = s.store.Update(ctx, func(w Writer) error {
 		record, err = s.saveRegistration(ctx, w, registration)
@@ -126,11 +127,13 @@ func (r *Registration) check(device Identity) error {
 		return RefuseField("d", "is not the account of the certificate")
 	case r.DeviceID != "" && r.DeviceID != device.DeviceID:
 		return RefuseField("iep", "is not the device id of the certificate")
-	case len(r.Links) > maxLinks:
-		return RefuseField("links", "are more than %d", maxLinks)
+	case len(r.Links) > MaxLinks:
+		return refuseLinks()
 	}
 	return checkLifetime(r.Lifetime)
 }
+
+func refuseLinks() error { return RefuseField("links", "are more than %d", MaxLinks) }
 
 func checkLifetime(lifetime time.Duration) error {
 	if lifetime <= 0 {
@@ -242,8 +245,8 @@ func (s *Service) changeRegistration(ctx context.Context, w Writer, record *Regi
 		return w.SaveRegistration(ctx, record)
 	}
 	record.Links = mergeLinks(record.Links, update.Links)
-	if len(record.Links) > maxLinks {
-		return RefuseField("links", "are more than %d", maxLinks)
+	if len(record.Links) > MaxLinks {
+		return refuseLinks()
 	}
 	device, err := w.Device(ctx, record.DeviceID)
 	if err != nil {

@@ -2,6 +2,7 @@ package cloud_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -201,5 +202,25 @@ func TestRegistrationsOutliveARestart(t *testing.T) {
 	}
 	if err := h.UpdateRegistration(h.ctx, device, location, cloud.RegistrationUpdate{}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAPathThatIsNamedTwiceCountsOnce(t *testing.T) {
+	h := newHouse(t)
+	_, certificate := h.certificate("a")
+	device, _ := h.device(certificate, "")
+	observable := map[string]string{"obs": ""}
+	location := h.register(device, time.Hour, cloud.Link{Path: "/3/0"}, cloud.Link{Path: "/1/0"}, cloud.Link{Path: "/3/0", Attributes: observable})
+	update := cloud.RegistrationUpdate{Links: []cloud.Link{
+		{Path: "/1/0", Attributes: map[string]string{"d": ""}}, {Path: "/5/0"}, {Path: "/5/0", Attributes: observable}, {Path: "/1/0"},
+	}}
+	for _, want := range []string{"[{/3/0 map[obs:]} {/1/0 map[]}]", "[{/3/0 map[obs:]} {/5/0 map[obs:]} {/1/0 map[]}]"} {
+		record, err := h.memory.Registration(h.ctx, device.DeviceID)
+		if err != nil || fmt.Sprint(record.Links) != want {
+			t.Errorf("registered %v, %v", record, err)
+		}
+		if err := h.UpdateRegistration(h.ctx, device, location, update); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

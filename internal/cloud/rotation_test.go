@@ -48,7 +48,7 @@ func TestDevicesStayRecognisedWhenWhatIssuedTheirCertificatesIsRotated(t *testin
 	if got, err := h.RecognizeDevice(h.ctx, presented); err != nil || got != device {
 		t.Errorf("the device is %+v, %v", got, err)
 	}
-	if err := h.RecognizeBootstrap(h.ctx, own, nil); err != nil {
+	if err := h.RecognizeBootstrap(h.ctx, own, nil, remoteAddr); err != nil {
 		t.Errorf("the device's own bootstrap certificate: %v", err)
 	}
 	_, later := h.device(certificate, "")

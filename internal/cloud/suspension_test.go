@@ -70,6 +70,6 @@ func TestASuspendedDeviceDoesNotComeBackByAnotherCertificate(t *testing.T) {
 	h.upload(f, cloud.LwM2MService)
 	device, own := h.admit(f, "gateway-1")
 	h.suspend(device.DeviceID)
-	wantError(t, "its certificate", h.AdmitDevice(h.ctx, own, nil), cloud.ErrUnauthorized)
-	wantError(t, "a new one", h.AdmitDevice(h.ctx, f.device("gateway-1"), nil), cloud.ErrUnauthorized)
+	wantError(t, "its certificate", h.AdmitDevice(h.ctx, own, nil, remoteAddr), cloud.ErrUnauthorized)
+	wantError(t, "a new one", h.AdmitDevice(h.ctx, f.device("gateway-1"), nil, remoteAddr), cloud.ErrUnauthorized)
 }

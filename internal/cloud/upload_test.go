@@ -141,10 +141,10 @@ func TestOfAChainTheLastIsTrusted(t *testing.T) {
 	if err != nil || uploaded.Subject != "CN=Line 1" || uploaded.Issuer != "CN=Root" {
 		t.Fatalf("uploaded %+v, %v", uploaded, err)
 	}
-	if err := h.RecognizeBootstrap(h.ctx, line.device("one"), nil); err != nil {
+	if err := h.RecognizeBootstrap(h.ctx, line.device("one"), nil, remoteAddr); err != nil {
 		t.Errorf("a device of it: %v", err)
 	}
-	wantError(t, "a device of the root", h.RecognizeBootstrap(h.ctx, root.device("two"), nil), cloud.ErrUnauthorized)
+	wantError(t, "a device of the root", h.RecognizeBootstrap(h.ctx, root.device("two"), nil, remoteAddr), cloud.ErrUnauthorized)
 }
 
 func TestCertificatesThatCannotBeUsedAreRefused(t *testing.T) {
@@ -282,7 +282,7 @@ func TestADeveloperCertificateStaysWhatItIs(t *testing.T) {
 	if err != nil || changed.Name != "renamed" || changed.Active {
 		t.Fatalf("changed %+v, %v", changed, err)
 	}
-	wantError(t, "its bootstrap", h.RecognizeBootstrap(h.ctx, certificate, nil), cloud.ErrUnauthorized)
+	wantError(t, "its bootstrap", h.RecognizeBootstrap(h.ctx, certificate, nil, remoteAddr), cloud.ErrUnauthorized)
 	for name, changes := range map[string]cloud.CertificateChanges{
 		"service": {Service: new(cloud.LwM2MService)}, "enrollment mode": {EnrollmentMode: new(true)},
 		"certificate": {Certificate: new(newFactory(t, "f").pem())},
@@ -320,8 +320,8 @@ func TestADevelopersKeyExchangedAnUploadedAuthority(t *testing.T) {
 		wantError(t, name, err, cloud.ErrForbidden)
 	}
 	wantError(t, "deleting it", h.DeleteTrustedCertificate(h.ctx, who, uploaded.ID), cloud.ErrForbidden)
-	wantError(t, "a stranger's device", h.RecognizeBootstrap(h.ctx, theirs.device("victim"), nil), cloud.ErrUnauthorized)
-	if err := h.RecognizeBootstrap(h.ctx, ours.device("one"), nil); err != nil {
+	wantError(t, "a stranger's device", h.RecognizeBootstrap(h.ctx, theirs.device("victim"), nil, remoteAddr), cloud.ErrUnauthorized)
+	if err := h.RecognizeBootstrap(h.ctx, ours.device("one"), nil, remoteAddr); err != nil {
 		t.Errorf("our own device: %v", err)
 	}
 }

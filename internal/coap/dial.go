@@ -128,7 +128,7 @@ func clientOptions(cfg DialConfig, verify chainCheck) []dtls.ClientOption {
 		dtls.WithInsecureSkipVerify(true), // verify does it, without the name
 		dtls.WithVerifyPeerCertificate(verifyWith(verify)),
 	}
-	for _, option := range sharedOptions(cfg.Certificate, dtls.OnlySendCIDGenerator()) {
+	for _, option := range append(sharedOptions(cfg.Certificate), dtls.WithConnectionIDGenerator(dtls.OnlySendCIDGenerator())) {
 		options = append(options, option)
 	}
 	return options

@@ -30,19 +30,18 @@ const (
 )
 
 // sharedOptions are what both sides offer: the two suites devices have, P-256
-// with SHA-256 only, connection ids (RFC 9146) of our own choice.
-func sharedOptions(certificate tls.Certificate, connectionID func() []byte) []dtls.Option {
+// with SHA-256 only.
+func sharedOptions(certificate tls.Certificate) []dtls.Option {
 	return append([]dtls.Option{
 		dtls.WithCertificates(certificate),
 		dtls.WithCipherSuites(certificateSuites()...),
-	}, alwaysOptions(connectionID)...)
+	}, alwaysOptions()...)
 }
 
-func alwaysOptions(connectionID func() []byte) []dtls.Option {
+func alwaysOptions() []dtls.Option {
 	return []dtls.Option{
 		dtls.WithEllipticCurves(elliptic.P256),
 		dtls.WithSignatureSchemes(tls.ECDSAWithP256AndSHA256),
-		dtls.WithConnectionIDGenerator(connectionID),
 		dtls.WithLoggerFactory(&logging.DefaultLoggerFactory{
 			Writer:          io.Discard,
 			DefaultLogLevel: logging.LogLevelDisabled,

@@ -1,8 +1,10 @@
 package coap
 
 import (
+	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // peerIDSize is the size of the connection ids we give.
@@ -21,12 +23,12 @@ type flow struct {
 
 	settled bool // the handshake is done; belongs to flows
 
-	left func() // called when the flow is closed
-
-	mu      sync.Mutex
-	shaking *shaking // until the handshake is done
-	conn    *udpConn // from then on
-	closed  bool
+	mu        sync.Mutex
+	left      func()   // called when the flow is closed, or stays for repetitions alone
+	shaking   *shaking // until the handshake is done
+	conn      *udpConn // from then on
+	lingering *time.Timer
+	closed    bool
 }
 
 // deliver takes in a datagram of the client.
@@ -67,6 +69,9 @@ func (f *flow) end(why error) {
 	f.mu.Lock()
 	shaking, conn, first := f.shaking, f.conn, !f.closed
 	f.shaking, f.conn, f.closed = nil, nil, true
+	if f.lingering != nil {
+		f.lingering.Stop()
+	}
 	f.mu.Unlock()
 	if !first {
 		return
@@ -75,12 +80,45 @@ func (f *flow) end(why error) {
 		_ = shaking.Close()
 	}
 	f.flows.forget(f)
-	if f.left != nil {
-		f.left()
-	}
+	f.leave()
 	if conn != nil {
 		conn.gone(why)
 	}
+}
+
+// linger keeps the flow of a connection that we have closed, for what its
+// client repeats. It does not count any more.
+func (f *flow) linger(limit time.Duration) {
+	f.mu.Lock()
+	first := !f.closed && f.lingering == nil
+	if first {
+		f.lingering = time.AfterFunc(limit, func() { f.end(net.ErrClosed) })
+	}
+	f.mu.Unlock()
+	if !first {
+		return
+	}
+	f.leave()
+	if f.flows.isClosing() {
+		f.end(net.ErrClosed)
+	}
+}
+
+// leave gives up the place that the client has at the gate.
+func (f *flow) leave() {
+	f.mu.Lock()
+	left := f.left
+	f.left = nil
+	f.mu.Unlock()
+	if left != nil {
+		left()
+	}
+}
+
+func (f *flow) isLingering() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lingering != nil
 }
 
 func (f *flow) isClosed() bool {

@@ -5,10 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/pion/dtls/v3"
 )
 
 // largestDatagram is more than a handshake's largest.
@@ -21,6 +25,7 @@ const largestDatagram = 8 << 10
 type flows struct {
 	socket  *net.UDPConn
 	cookies *cookies
+	suites  []dtls.CipherSuiteID  // of ours
 	open    func(*flow) bool      // a client has proved its address; must not wait
 	full    func(netip.Addr) bool // no client of this address can be let in now
 
@@ -207,16 +212,28 @@ func (l *flows) send(data []byte, to netip.AddrPort) error {
 	return err
 }
 
-// close lets no more clients in. Connections live on.
+// close lets no more clients in. Connections live on, but those that are closed.
 func (l *flows) close() error {
 	l.beginning.Lock()
 	defer l.beginning.Unlock()
 	l.mu.Lock()
 	l.closing = true
 	last := len(l.byID) == 0
+	present := slices.Collect(maps.Values(l.byID))
 	l.mu.Unlock()
 	if last {
 		return l.socket.Close()
 	}
+	for _, f := range present {
+		if f.isLingering() {
+			f.end(net.ErrClosed)
+		}
+	}
 	return nil
+}
+
+func (l *flows) isClosing() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closing
 }

@@ -1,6 +1,11 @@
 package coap
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/pion/dtls/v3"
+)
 
 // Sizes and numbers of DTLS on the wire (RFC 6347 §4.1, §4.2.2; RFC 9146 §4).
 const (
@@ -107,6 +112,22 @@ func (h *clientHello) takesDraftID() bool {
 	id, offered := h.offeredID(draftIDExtension)
 	_, newer := h.offeredID(connectionIDExtension)
 	return offered && len(id) == 0 && !newer
+}
+
+// chosen is the suite that the library will choose of ours: the first of the
+// client's that is among them.
+func (h *clientHello) chosen(ours []dtls.CipherSuiteID) (suite dtls.CipherSuiteID, ok bool) {
+	end := skip(h.after, 0, 2)
+	if end < 0 {
+		return 0, false
+	}
+	for theirs := h.after[2:end]; len(theirs) >= 2; theirs = theirs[2:] {
+		suite = dtls.CipherSuiteID(binary.BigEndian.Uint16(theirs))
+		if slices.Contains(ours, suite) {
+			return suite, true
+		}
+	}
+	return 0, false
 }
 
 // offeredID is the connection id that an extension of a kind has.

@@ -72,6 +72,7 @@ func (b *inbox) tellEnded(why error) {
 	b.handing.Lock()
 	b.mu.Lock()
 	ended := b.ended
+	b.ended = nil
 	b.mu.Unlock()
 	b.handing.Unlock()
 	ended(why)
@@ -83,7 +84,7 @@ func (b *inbox) end(why error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.over == nil {
-		b.over = why
+		b.over, b.take = why, nil
 		b.tell()
 		if b.ended != nil {
 			go b.tellEnded(why)

@@ -36,8 +36,8 @@ type ListenConfig struct {
 	// when the listener closes.
 	VerifyPeer func(ctx context.Context, certificate *x509.Certificate) error
 	// VerifyChain is asked in place of VerifyPeer, if it is set, and is told
-	// what else of its chain the client presented.
-	VerifyChain func(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) error
+	// where the client is, and what else of its chain it presented.
+	VerifyChain func(ctx context.Context, from net.Addr, certificate *x509.Certificate, others []*x509.Certificate) error
 	// SharedKey finds the pre-shared key of an identity (RFC 4279): clients may
 	// then come with one in place of a certificate. An error ends the handshake.
 	// nil: only certificates are taken.
@@ -64,7 +64,6 @@ type Listener struct {
 	flows   *flows
 	cfg     ListenConfig
 	options []dtls.ServerOption
-	verify  chainCheck
 	gate    *gate.Gate
 	ready   chan *udpConn
 	stop    context.CancelFunc
@@ -93,35 +92,36 @@ func Listen(address string, cfg ListenConfig) (*Listener, error) {
 	l := &Listener{
 		flows:   newFlows(socket),
 		cfg:     cfg,
-		options: serverOptions(ctx, cfg),
-		verify: func(leaf *x509.Certificate, rest []*x509.Certificate) error {
-			return refusing(cfg.Verify(ctx, leaf, rest))
-		},
+		options: serverOptions(cfg),
 		gate:    gate.New(cfg.gateLimits()),
 		ready:   make(chan *udpConn),
 		stop:    stop,
 		stopped: ctx.Done(),
 	}
 	l.cfg.Log, l.cfg.Observer = orDiscard(cfg.Log), orNobody(cfg.Observer)
+	l.flows.suites = certificateSuites()
+	if cfg.SharedKey != nil {
+		l.flows.suites = append(l.flows.suites, sharedKeySuites()...)
+	}
 	l.flows.full = func(from netip.Addr) bool { return l.turnsAway(from) }
 	l.flows.open = func(f *flow) bool { return l.open(ctx, f) }
 	go l.flows.read(ctx) // until the last connection is gone
 	return l, nil
 }
 
-func serverOptions(ctx context.Context, cfg ListenConfig) []dtls.ServerOption {
+func serverOptions(cfg ListenConfig) []dtls.ServerOption {
 	options := []dtls.ServerOption{dtls.WithClientAuth(dtls.RequireAnyClientCert)}
-	for _, option := range sharedOptions(cfg.Certificate, dtls.RandomCIDGenerator(connectionIDLength)) {
+	for _, option := range sharedOptions(cfg.Certificate) {
 		options = append(options, option)
 	}
-	return append(options, sharedKeyOptions(ctx, cfg.SharedKey)...)
+	return options
 }
 
 // Verify asks VerifyChain or VerifyPeer.
-func (c ListenConfig) Verify(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) error {
+func (c ListenConfig) Verify(ctx context.Context, from net.Addr, certificate *x509.Certificate, others []*x509.Certificate) error {
 	switch {
 	case c.VerifyChain != nil:
-		return c.VerifyChain(ctx, certificate, others)
+		return c.VerifyChain(ctx, from, certificate, others)
 	case c.VerifyPeer != nil:
 		return c.VerifyPeer(ctx, certificate)
 	default:
@@ -149,10 +149,16 @@ func (l *Listener) open(ctx context.Context, f *flow) bool {
 	j := &joining{flow: f, shaking: f.shaking}
 	j.told.draft = j.shaking.draft
 	j.told.agreed = func(plain []byte) { j.shaking.deliver(plain, f.from) }
-	options := append(slices.Clip(l.options),
-		dtls.WithConnectionIDGenerator(func() []byte { return f.id[:] }),
-		dtls.WithVerifyPeerCertificate(verifyWith(keeping(&j.accepted, l.verify))))
-	j.library, err = dtls.ServerWithOptions(j.shaking, net.UDPAddrFromAddrPort(f.from), append(options, j.told.options()...)...)
+	from := net.UDPAddrFromAddrPort(f.from)
+	verify := func(leaf *x509.Certificate, rest []*x509.Certificate) error {
+		return refusing(l.cfg.Verify(ctx, from, leaf, rest))
+	}
+	options := append(slices.Clip(l.options), dtls.WithVerifyPeerCertificate(verifyWith(keeping(&j.accepted, verify))))
+	options = append(options, sharedKeyOptions(ctx, l.cfg.SharedKey, func() { j.shaking.unknownIdentity.Store(true) })...)
+	if f.shaking.takesID {
+		options = append(options, dtls.WithConnectionIDGenerator(func() []byte { return f.id[:] }))
+	}
+	j.library, err = dtls.ServerWithOptions(j.shaking, from, append(options, j.told.options()...)...)
 	if err != nil {
 		l.cfg.Log.Error("cannot set up DTLS", "error", err)
 		return false

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mbl/internal/coap/record"
@@ -33,6 +34,11 @@ type shaking struct {
 	flow   *flow
 	peerID []byte   // connection id that the client wants on our records, if any
 	draft  *draftID // the client would have a connection id of the draft; nil: no
+	// takesID tells whether the client may have a connection id. With a suite of
+	// CBC it may not: the library authenticates such records as nobody else does.
+	takesID bool
+	// unknownIdentity: there is no pre-shared key of the client's.
+	unknownIdentity atomic.Bool
 
 	second []byte // the ClientHello with the cookie, until the library has asked for one
 	shift  uint64 // is added to the numbers of plaintext records
@@ -70,6 +76,8 @@ func newShaking(f *flow, hello *clientHello) *shaking {
 		arrived: make(chan struct{}, 1),
 		closed:  make(chan struct{}),
 	}
+	suite, _ := hello.chosen(f.flows.suites)
+	s.takesID = !record.Suite(suite).UsesCBC()
 	if hello.takesDraftID() {
 		s.draft = &draftID{id: f.id}
 	}
@@ -180,6 +188,9 @@ func (s *shaking) WriteTo(data []byte, _ net.Addr) (int, error) {
 		return len(data), nil
 	}
 	data = s.shifted(data)
+	if s.unknownIdentity.Load() {
+		data = unknownIdentity(data)
+	}
 	if !s.note(data) {
 		return len(data), nil
 	}

@@ -1,12 +1,16 @@
 package coap
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"net"
 	"testing"
 	"time"
+
+	"mbl/internal/coap/record"
 )
 
 // sharedKeys lets one identity in.
@@ -74,6 +78,21 @@ func TestPreSharedKeysThatAreRefused(t *testing.T) {
 	}
 }
 
+func TestAnUnknownIdentityIsCalledSo(t *testing.T) {
+	s := newSite(t, sharedKeys())
+	r := newRelay(t, s.listener.Addr().String())
+	cfg := DialConfig{SharedKey: &SharedKey{Identity: "gateway-00000002", Key: sharedSecret()}}
+	if _, err := Dial(limit(t), r.address(), cfg); err == nil {
+		t.Fatal("it is let in")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := r.recorded[len(r.recorded)-1]
+	if record.Kind(last[0]) != record.Alert || !bytes.HasSuffix(last, []byte{levelFatal, unknownPSKIdentity}) {
+		t.Errorf("it is told %x", last)
+	}
+}
+
 func TestWithoutPreSharedKeysNoneIsTaken(t *testing.T) {
 	s := newSite(t, ListenConfig{})
 	cfg := DialConfig{SharedKey: &SharedKey{Identity: "gateway-00000001", Key: sharedSecret()}, HandshakeTimeout: 2 * time.Second}
@@ -85,7 +104,7 @@ func TestWithoutPreSharedKeysNoneIsTaken(t *testing.T) {
 
 func TestTheChainOfAClientIsShown(t *testing.T) {
 	var shown []*x509.Certificate
-	s := newSite(t, ListenConfig{VerifyChain: func(_ context.Context, _ *x509.Certificate, others []*x509.Certificate) error {
+	s := newSite(t, ListenConfig{VerifyChain: func(_ context.Context, _ net.Addr, _ *x509.Certificate, others []*x509.Certificate) error {
 		shown = others
 		return nil
 	}})

@@ -62,7 +62,7 @@ func TestAnAnswerToCloseNotifyDoesNotLookLikeTheClientsEnd(t *testing.T) {
 // Whoever has looked up the handshake just before the connection takes its
 // place must not leave a message with it.
 func TestAHandshakeThatIsOverTakesNothing(t *testing.T) {
-	s := newShaking(&flow{}, &clientHello{record: 1})
+	s := newShaking(&flow{flows: &flows{}}, &clientHello{record: 1})
 	from := netip.MustParseAddrPort("127.0.0.1:1")
 	if !s.deliver([]byte("before"), from) {
 		t.Error("it took nothing before")
@@ -78,7 +78,7 @@ func TestAHandshakeThatIsOverTakesNothing(t *testing.T) {
 // The connection id that a client wants is not the length of a record.
 func TestAConnectionIDIsNotTakenForPlaintext(t *testing.T) {
 	id := []byte{0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1}
-	s := newShaking(&flow{}, &clientHello{record: 3})
+	s := newShaking(&flow{flows: &flows{}}, &clientHello{record: 3})
 	s.peerID = id
 	spec := []byte{byte(record.ChangeCipherSpec), dtls12Major, dtls12Minor, 0, 0, 0, 0, 0, 0, 0, 5, 0, 1, 1}
 	finished := []byte{recordWithID, dtls12Major, dtls12Minor, 0, 1, 0, 0, 0, 0, 0, 0}
@@ -96,7 +96,7 @@ func TestAConnectionIDIsNotTakenForPlaintext(t *testing.T) {
 // send it anything.
 func TestAHandshakeIsNotGivenMoreThanItNeeds(t *testing.T) {
 	for what, epoch := range map[string]byte{"plaintext": 0, "encrypted": 1} {
-		s := newShaking(&flow{}, &clientHello{record: 1})
+		s := newShaking(&flow{flows: &flows{}}, &clientHello{record: 1})
 		datagram := make([]byte, 1000)
 		copy(datagram, []byte{recordHandshake, dtls12Major, dtls12Minor, 0, epoch})
 		binary.BigEndian.PutUint16(datagram[11:], uint16(len(datagram)-recordHeaderSize))

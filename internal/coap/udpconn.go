@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"mbl/internal/coap/record"
 )
@@ -16,6 +17,16 @@ import (
 // maxRepeats bounds how often our last flight is sent again. Clients ask for it
 // when they have not got it, with growing pauses.
 const maxRepeats = 16
+
+// A client that has not got our close_notify repeats what it has not got the
+// answer to either, after 4, 11 and 24 seconds or so. It is told again then (RFC
+// 6347 §4.2.7): the original client goes on with what it was given when it hears
+// that, and bootstraps again when it hears nothing. From another address it tries
+// whether we still know its keys, and has to learn that we do not.
+const (
+	goodbyeLinger = 30 * time.Second
+	maxGoodbyes   = 8
+)
 
 // udpConn is a Conn over DTLS whose handshake is done: what has to be known of
 // it and nothing else, since most of them idle. The port's reader decrypts what
@@ -26,12 +37,13 @@ type udpConn struct {
 	log   *slog.Logger
 	inbox inbox
 
-	mu      sync.Mutex
-	records *record.Association
-	address netip.AddrPort // of the client
-	last    []byte         // our last flight, until the client shows that it has it
-	repeats int
-	closed  bool
+	mu       sync.Mutex
+	records  *record.Association
+	address  netip.AddrPort // of the client
+	last     []byte         // our last flight, until the client shows that it has it
+	repeats  int
+	closed   bool
+	goodbyes int // how often we have sent close_notify
 }
 
 var (
@@ -55,9 +67,16 @@ func (c *udpConn) receive(data []byte, from netip.AddrPort) {
 }
 
 func (c *udpConn) receiveRecord(r record.Record, from netip.AddrPort) {
-	content, err := c.open(r, from)
-	if err != nil {
+	content, parted, err := c.open(r, from)
+	switch {
+	case err != nil:
 		c.log.Debug("datagram skipped", "peer", from, "error", err)
+		return
+	case parted && content.Kind == record.Alert: // it has heard us
+		c.flow.end(net.ErrClosed)
+		return
+	case parted:
+		c.repeatGoodbye()
 		return
 	}
 	switch content.Kind {
@@ -74,16 +93,16 @@ func (c *udpConn) receiveRecord(r record.Record, from netip.AddrPort) {
 }
 
 // open decrypts a record. A new address of the client is one from which its
-// newest record has come (RFC 9146 §6).
-func (c *udpConn) open(r record.Record, from netip.AddrPort) (record.Content, error) {
+// newest record has come (RFC 9146 §6). It tells whether we have said goodbye.
+func (c *udpConn) open(r record.Record, from netip.AddrPort) (content record.Content, parted bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return record.Content{}, net.ErrClosed
+	if c.closed && (c.goodbyes == 0 || from != c.address) {
+		return record.Content{}, false, net.ErrClosed
 	}
-	content, err := c.records.Open(r)
+	content, err = c.records.Open(r)
 	if err != nil {
-		return record.Content{}, err
+		return record.Content{}, false, err
 	}
 	if content.Kind == record.ApplicationData {
 		c.last = nil
@@ -94,7 +113,7 @@ func (c *udpConn) open(r record.Record, from netip.AddrPort) (record.Content, er
 			c.flow.flows.moved(c.flow)
 		}
 	}
-	return content, nil
+	return content, c.goodbyes > 0, nil
 }
 
 // repeatLast sends our last flight again, the same records: a client that has
@@ -147,7 +166,7 @@ func (c *udpConn) write(kind record.Kind, content []byte) error {
 	}
 	sealed, err := c.records.Seal(kind, content)
 	if kind == record.Alert { // close_notify: the client's answer to it is not waited for
-		c.closed = true
+		c.closed, c.goodbyes = true, 1
 	}
 	to := c.address
 	c.mu.Unlock()
@@ -160,14 +179,27 @@ func (c *udpConn) write(kind record.Kind, content []byte) error {
 // Close implements Conn.
 func (c *udpConn) Close() error {
 	c.sayGoodbye()
-	c.flow.end(net.ErrClosed)
-	c.gone(net.ErrClosed) // if the client has closed before
+	c.gone(net.ErrClosed)
+	c.flow.linger(goodbyeLinger) // unless the client has closed before
 	return nil
 }
 
-// sayGoodbye sends close_notify. Nothing is sent or read after it.
+// sayGoodbye sends close_notify. Nothing else is sent or read after it.
 func (c *udpConn) sayGoodbye() {
 	_ = c.write(record.Alert, record.CloseNotify()) // the client may be gone
+}
+
+// repeatGoodbye sends close_notify to a client that seems not to have got it.
+func (c *udpConn) repeatGoodbye() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.goodbyes >= maxGoodbyes {
+		return
+	}
+	c.goodbyes++
+	if sealed, err := c.records.Seal(record.Alert, record.CloseNotify()); err == nil {
+		_ = c.flow.flows.send(sealed, c.address) // the client asks again
+	}
 }
 
 // gone says that the flow has ended: nothing is sent or read any more.

@@ -2,6 +2,8 @@ package lwm2m
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -151,11 +153,48 @@ func parsePlain(text string) (value, rest string, err error) {
 		}
 		rest = skipBlanks(text[i+1:])
 		next, another := strings.CutPrefix(rest, ",")
-		if rest == "" || rest[0] == ';' || another && strings.HasPrefix(skipBlanks(next), "<") {
+		if rest == "" || beginsAttribute.MatchString(rest) || another && strings.HasPrefix(skipBlanks(next), "<") {
 			return text[:i], rest, nil
 		}
 	}
 	return "", "", fmt.Errorf("%w: quote not closed", ErrMalformed)
+}
+
+// beginsAttribute tells an attribute from a value that goes on after a quote
+// and a semicolon.
+var beginsAttribute = regexp.MustCompile(`^;\s*[^\s"<>=;,]+\s*(?:[=;,]|$)`)
+
+// ReadableLinks reads of a text that ParseLinks refuses what can be read: of
+// each link to an LwM2M path the path, and the attributes behind the last value
+// that is broken.
+func ReadableLinks(text string) []Link {
+	var links []Link
+	for piece := range strings.SplitSeq(strings.TrimPrefix(skipBlanks(text), "<"), ",<") {
+		if parsed, err := ParseLinks("<" + piece); err == nil && len(parsed) == 1 {
+			links = append(links, parsed[0])
+			continue
+		}
+		target, attributes, _ := strings.Cut(piece, ">")
+		if path, err := ParsePath(target); err == nil && len(path) > 0 {
+			links = append(links, Link{Target: target, Attributes: lastAttributes(attributes)})
+		}
+	}
+	return links
+}
+
+// lastAttributes are those at a text's end that can be read.
+func lastAttributes(text string) []Attribute {
+	var attributes []Attribute
+	for at := strings.LastIndexByte(text, ';'); at >= 0; at = strings.LastIndexByte(text, ';') {
+		attribute, rest, err := parseAttribute(skipBlanks(text[at+1:]), parseQuoted)
+		if err != nil || skipBlanks(rest) != "" {
+			break
+		}
+		attributes = append(attributes, attribute)
+		text = text[:at]
+	}
+	slices.Reverse(attributes)
+	return attributes
 }
 
 // endOf is the index of the first of the characters, or the text's length.

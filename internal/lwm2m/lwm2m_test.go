@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"regexp"
@@ -217,6 +218,29 @@ func TestLinksOfOtherClients(t *testing.T) {
 	}
 }
 
+// Original clients put values into their registration as they are.
+func TestLinksWithBrokenValuesCanBeReadInPart(t *testing.T) {
+	for text, want := range map[string][]Link{
+		`</3/0/1>;v="7";rev 2";aobs="2"`: {{"/3/0/1", []Attribute{{Name: "v", Value: `7";rev 2`}, {Name: "aobs", Value: "2"}}}},
+		`</3/0/1>;v="7";x;y";aobs="2";obs,</3/0/2>;v="1"`: {
+			{"/3/0/1", []Attribute{{Name: "aobs", Value: "2"}, {Name: "obs", Bare: true}}},
+			{"/3/0/2", []Attribute{{Name: "v", Value: "1"}}},
+		},
+		`</3/0/1>;v="a",<b>";aobs="2",</1/0>`: {{"/3/0/1", []Attribute{{Name: "v", Value: "a"}}}, {"/1/0", nil}},
+		`</3/0/1>;v="unfinished`:              {{"/3/0/1", nil}},
+		"</1/0":                               {{"/1/0", nil}},
+		"no links":                            nil,
+	} {
+		links, err := ParseLinks(text)
+		if err != nil {
+			links = ReadableLinks(text)
+		}
+		if len(links) != len(want) || fmt.Sprintf("%+v", links) != fmt.Sprintf("%+v", want) {
+			t.Errorf("%q: read as %+v", text, links)
+		}
+	}
+}
+
 func TestMalformedLinksAreRefused(t *testing.T) {
 	for _, text := range []string{
 		"/3/0", "</3/0", "</3/0>;", "</3/0>;=x", `</3/0>;v="x`, `</3/0>;v="x\`, "</3/0></1/0>", "</3/0>x", ",", "</3/0>,,</1>", `</3>;"a"=b`, `</3>;v="x"y`,
@@ -290,10 +314,11 @@ func FuzzLinks(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Add(`</>;rt="oma.lwm2m";ct=11543,</1/0>;v="a\"b"`)
+	f.Add(`</3/0/1>;v="7";x;y";aobs="2",</1/0>`)
 	f.Fuzz(func(t *testing.T, text string) {
 		links, err := ParseLinks(text)
 		if err != nil {
-			return
+			links = ReadableLinks(text)
 		}
 		again, err := ParseLinks(Links(links))
 		if err != nil || !reflect.DeepEqual(links, again) {

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"net"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,7 +17,7 @@ import (
 // Bootstrapper decides about bootstraps. Its errors are those of
 // cloud.Service's methods of the same names.
 type Bootstrapper interface {
-	RecognizeBootstrap(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) error
+	RecognizeBootstrap(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate, remoteAddr string) error
 	BootstrapKey(ctx context.Context, identity string) ([]byte, error)
 	Bootstrap(ctx context.Context, request cloud.BootstrapRequest) (*cloud.BootstrapGrant, error)
 	BootstrapFinished(ctx context.Context, grant *cloud.BootstrapGrant) error
@@ -30,6 +31,11 @@ const (
 	// bootstrapLimit is how long one connection may last. A client of the
 	// slowest kind needs seconds.
 	bootstrapLimit = 5 * time.Minute
+	// lastBootstraps is how long bootstraps may go on when the server ends. A
+	// client that hears of the end after our last request, but before its answer
+	// is on record, believes that it may use what it was given. The management
+	// server would refuse it, and it would bootstrap anew minutes later.
+	lastBootstraps = 5 * time.Second
 	// answerLimit is how long a request may wait for its answer in the
 	// acknowledgement: clients were never seen with separate answers. The
 	// first repetition comes after four seconds and is recognised.
@@ -50,8 +56,8 @@ func NewBootstrapServer(svc Bootstrapper, log *slog.Logger) *BootstrapServer {
 
 // VerifyChain is the check for the handshake (coap.ListenConfig): strangers get
 // no further.
-func (b *BootstrapServer) VerifyChain(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) error {
-	return refusalOnly(b.svc.RecognizeBootstrap(ctx, certificate, others), b.log)
+func (b *BootstrapServer) VerifyChain(ctx context.Context, from net.Addr, certificate *x509.Certificate, others []*x509.Certificate) error {
+	return refusalOnly(b.svc.RecognizeBootstrap(ctx, certificate, others, from.String()), b.log)
 }
 
 // SharedKey finds the key of a device that comes with a pre-shared one
@@ -75,7 +81,8 @@ func refusalOnly(err error, log *slog.Logger) error {
 }
 
 // Serve serves the listener's connections until ctx ends or the listener
-// closes; it returns when the last connection has ended.
+// closes; it returns when the last connection has ended. Bootstraps under way may
+// go on for a few seconds.
 func (b *BootstrapServer) Serve(ctx context.Context, listener Listener) error {
 	return acceptAll(ctx, listener, b.startConn)
 }
@@ -88,11 +95,12 @@ func (b *BootstrapServer) startConn(ctx context.Context, conn coap.Conn, done fu
 }
 
 func (b *BootstrapServer) serveConn(ctx context.Context, conn coap.Conn) {
-	ctx, cancel := context.WithTimeout(ctx, bootstrapLimit)
-	defer cancel()
 	log := b.log.With("peer", conn.RemoteAddr().String())
-	one := &bootstrapping{svc: b.svc, log: log, conn: conn}
-	one.session = coap.NewSession(conn, one.handle, b.session)
+	one := &bootstrapping{svc: b.svc, log: log, conn: conn, busy: make(chan struct{}, 1)}
+	one.session = coap.NewSession(conn, one.handle, settingsFor(conn, b.session))
+	defer context.AfterFunc(ctx, one.end)()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bootstrapLimit)
+	defer cancel()
 	defer one.leave(ctx)
 	if err := one.session.Serve(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		log.Debug("bootstrap connection ended", "error", err)
@@ -105,11 +113,20 @@ type bootstrapping struct {
 	log     *slog.Logger
 	conn    coap.Conn
 	session *coap.Session
-	busy    atomic.Bool // a grant is being written
-	query   query       // of the request whose grant it is
-	decided bool        // the service has put the grant in force, or refused to
+	busy    chan struct{} // holds an element while a grant is being written
+	query   query         // of the request whose grant it is
+	decided bool          // the service has put the grant in force, or refused to
 
 	enrolling atomic.Pointer[cloud.BootstrapGrant] // in force once the client has enrolled
+}
+
+// end closes the connection once no grant is being written.
+func (b *bootstrapping) end() {
+	select {
+	case b.busy <- struct{}{}:
+	case <-time.After(lastBootstraps):
+	}
+	_ = b.session.Close()
 }
 
 // handle answers the client's request, POST /bs (LwM2M 1.0 §5.2.7.1); the
@@ -124,17 +141,19 @@ func (b *bootstrapping) handle(ctx context.Context, req *coap.Request) *coap.Res
 	if req.Code != coap.POST {
 		return &coap.Response{Code: coap.MethodNotAllowed}
 	}
-	if !b.busy.CompareAndSwap(false, true) {
+	select {
+	case b.busy <- struct{}{}:
+	default:
 		return &coap.Response{Code: coap.ServiceUnavailable}
 	}
 	grant, err := b.ask(ctx, req)
 	if err != nil {
-		b.busy.Store(false)
+		<-b.busy
 		b.logRefusal(err)
 		return &coap.Response{Code: codeOf(err)}
 	}
 	return &coap.Response{Code: coap.Changed, Then: func(ctx context.Context) {
-		defer b.busy.Store(false)
+		defer func() { <-b.busy }()
 		b.grant(ctx, grant)
 	}}
 }

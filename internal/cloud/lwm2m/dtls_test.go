@@ -188,6 +188,11 @@ func TestRevokedDeviceIsRefusedInTheHandshake(t *testing.T) {
 	if _, err := coap.Dial(n.ctx, n.managementAddress, cfg); !errors.Is(err, coap.ErrRefused) {
 		t.Fatalf("got %v", err)
 	}
+	service.mu.Lock()
+	defer service.mu.Unlock()
+	if len(service.from) != 1 || !strings.HasPrefix(service.from[0], "127.0.0.1:") {
+		t.Errorf("refused was a device at %q", service.from)
+	}
 }
 
 func TestClosedListenerEndsServing(t *testing.T) {

@@ -8,14 +8,23 @@ import (
 	"mbl/internal/lwm2m"
 )
 
-// linksOf reads the body of a registration or update: nil when it is empty.
-func linksOf(req *coap.Request) ([]cloud.Link, error) {
+// linksOf reads the body of a registration or update: nil when it is empty. Of
+// the original client's what can be read is enough: it puts values there as they
+// are, and would bootstrap again, for ever, if it were refused.
+func linksOf(req *coap.Request, original bool) ([]cloud.Link, error) {
 	if len(req.Payload) == 0 {
 		return nil, nil
 	}
-	parsed, err := lwm2m.ParseLinks(printable(string(req.Payload)))
-	if err != nil {
+	text := printable(string(req.Payload))
+	parsed, err := lwm2m.ParseLinks(text)
+	switch {
+	case err != nil && original:
+		parsed = lwm2m.ReadableLinks(text)
+	case err != nil:
 		return nil, cloud.RefuseField("links", "cannot be read: %v", err)
+	}
+	if len(parsed) > cloud.MaxLinks {
+		return nil, errTooManyLinks
 	}
 	links := make([]cloud.Link, 0, len(parsed))
 	for _, link := range parsed {

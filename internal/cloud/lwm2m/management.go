@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // cloud.Service's methods of the same names.
 type Registrar interface {
 	RecognizeDevice(ctx context.Context, certificate *x509.Certificate) (cloud.Identity, error)
-	AdmitDevice(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) error
+	AdmitDevice(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate, remoteAddr string) error
 	Register(ctx context.Context, device cloud.Identity, registration cloud.Registration) (location []string, err error)
 	UpdateRegistration(ctx context.Context, device cloud.Identity, location []string, update cloud.RegistrationUpdate) error
 	Deregister(ctx context.Context, device cloud.Identity, location []string) error
@@ -80,8 +81,8 @@ func NewManagementServer(svc Registrar, log *slog.Logger) *ManagementServer {
 }
 
 // VerifyChain is the check for the handshake (coap.ListenConfig).
-func (m *ManagementServer) VerifyChain(ctx context.Context, certificate *x509.Certificate, others []*x509.Certificate) error {
-	return refusalOnly(m.svc.AdmitDevice(ctx, certificate, others), m.log)
+func (m *ManagementServer) VerifyChain(ctx context.Context, from net.Addr, certificate *x509.Certificate, others []*x509.Certificate) error {
+	return refusalOnly(m.svc.AdmitDevice(ctx, certificate, others, from.String()), m.log)
 }
 
 // Serve serves the listener's connections until ctx ends or the listener
@@ -93,7 +94,7 @@ func (m *ManagementServer) Serve(ctx context.Context, listener Listener) error {
 // startConn keeps a session until it ends; no goroutine waits for that.
 func (m *ManagementServer) startConn(ctx context.Context, conn coap.Conn, done func()) {
 	device := &deviceSession{server: m, conn: conn}
-	device.session = coap.NewSession(conn, device.handle, m.session)
+	device.session = coap.NewSession(conn, device.handle, settingsFor(conn, m.session))
 	device.session.Observe(device)
 	stopWatching := device.watchAbsence(ctx)
 	device.session.Start(ctx, func(err error) {

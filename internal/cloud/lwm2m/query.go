@@ -1,6 +1,7 @@
 package lwm2m
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -45,17 +46,19 @@ func (q query) account() (string, error) {
 }
 
 // lifetime is lt; nil when it is missing. 0 is a lifetime without an end (LwM2M
-// 1.1 core, appendix E.2, resource 1).
+// 1.1 core, appendix E.2, resource 1). One that is too long for us counts as the
+// longest that we have.
 func (q query) lifetime() (*time.Duration, error) {
 	text, ok := q["lt"]
 	if !ok {
 		return nil, nil
 	}
-	seconds, err := strconv.ParseUint(text, 10, 32)
-	if err != nil {
+	const longest = uint64(cloud.LongestLifetime / time.Second)
+	seconds, err := strconv.ParseUint(text, 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return nil, cloud.RefuseField("lt", "is not a number of seconds")
 	}
-	if seconds == 0 {
+	if seconds == 0 || seconds > longest {
 		return new(cloud.LongestLifetime), nil
 	}
 	return new(time.Duration(seconds) * time.Second), nil

@@ -108,7 +108,7 @@ func (d *deviceSession) registration(identity cloud.Identity, req *coap.Request)
 	if err != nil {
 		return cloud.Registration{}, err
 	}
-	links, err := linksOf(req)
+	links, err := linksOf(req, q.isOriginal())
 	if err != nil {
 		return cloud.Registration{}, err
 	}
@@ -140,7 +140,7 @@ func (d *deviceSession) update(ctx context.Context, identity cloud.Identity, req
 	if err != nil {
 		return d.refuse("update", err)
 	}
-	links, err := linksOf(req)
+	links, err := linksOf(req, q.isOriginal())
 	if err != nil {
 		return d.refuse("update", err)
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync"
+	"time"
 
 	"mbl/internal/coap"
 )
@@ -16,6 +18,26 @@ type Listener interface {
 }
 
 var _ Listener = (*coap.Listener)(nil)
+
+// What is sent over TCP does not get lost, but a client may be busy for a minute
+// or two: the original one answers nothing while it downloads. It then answers
+// each copy of a request, and of several answers at once keeps the last ones
+// back, until something else happens; so there are few copies. One is repeated
+// all the same, since that gets out what a client has kept back.
+const (
+	streamAckTimeout    = 10 * time.Second
+	streamMaxRetransmit = 2
+)
+
+// settingsFor are a session's settings on a connection.
+func settingsFor(conn coap.Conn, settings coap.SessionConfig) coap.SessionConfig {
+	if overTCP(conn) {
+		settings.AckTimeout, settings.MaxRetransmit = streamAckTimeout, streamMaxRetransmit
+	}
+	return settings
+}
+
+func overTCP(conn coap.Conn) bool { return strings.HasPrefix(conn.RemoteAddr().Network(), "tcp") }
 
 // acceptAll has every connection of the listener served until ctx ends or the
 // listener closes, and then waits for all of them; it returns nil in both cases.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -32,7 +33,12 @@ type device struct {
 func (s *servers) arrive(role string, handler coap.Handler) *device {
 	s.t.Helper()
 	name := pkix.Name{CommonName: "endpoint", OrganizationalUnit: []string{"account"}, Locality: []string{deviceID}}
-	p := s.connect(role, &recordedConnection{certificate: &x509.Certificate{Subject: name}})
+	return s.attach(s.connect(role, &recordedConnection{certificate: &x509.Certificate{Subject: name}}), handler)
+}
+
+// attach has a session of ours play the client of a connection.
+func (s *servers) attach(p *player, handler coap.Handler) *device {
+	s.t.Helper()
 	session := coap.NewSession(p.conn, handler, coap.SessionConfig{})
 	served := make(chan struct{})
 	go func() {
@@ -278,6 +284,48 @@ func TestClientThatLeavesAbortsItsBootstrap(t *testing.T) {
 	}
 }
 
+// A client that is told of the end after our last request believes that it may use
+// what it was given.
+func TestABootstrapUnderWayOutlivesTheServer(t *testing.T) {
+	for name, c := range map[string]struct {
+		answers  bool
+		finished int
+	}{"the client answers": {true, 1}, "it does not": {false, 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := &fakeService{grants: []*cloud.BootstrapGrant{grantFor(deviceID)}}
+				s := newServersFor(t, service, time.Hour)
+				ending := *s
+				var stop func()
+				ending.ctx, stop = context.WithCancel(s.ctx)
+				reached, goOn := make(chan struct{}), make(chan struct{})
+				nobody := &recordedConnection{certificate: &x509.Certificate{}}
+				idle := ending.connect(bootstrap, nobody)
+				d := s.attach(ending.connect(bootstrap, nobody), func(_ context.Context, req *coap.Request) *coap.Response {
+					if req.Code == coap.POST {
+						close(reached)
+						<-goOn
+					}
+					return &coap.Response{Code: willing()[req.Code.String()+" /"+strings.Join(req.Path, "/")]}
+				})
+				d.expect(s.ctx, coap.POST, "bs?mccv=4.13.2", "", coap.Changed)
+				<-reached
+				ended := time.Now()
+				stop()
+				<-idle.ended
+				if !c.answers {
+					<-d.ended
+				}
+				close(goOn)
+				<-d.ended
+				if took := time.Since(ended); took > lastBootstraps || len(service.finished) != c.finished {
+					t.Errorf("finished %q in %v", service.finished, took)
+				}
+			})
+		})
+	}
+}
+
 // The client may use its credentials as soon as its last answer is
 // acknowledged.
 func TestCredentialsAreInForceBeforeTheClientLearns(t *testing.T) {
@@ -375,7 +423,7 @@ func TestBadRegistrationsAreRefused(t *testing.T) {
 	s := newServers(t, service)
 	d := s.arrive(management, nil)
 	for _, target := range []string{
-		"rd?ep=endpoint&lt=soon", "rd?ep=endpoint&lt=-1", "rd?ep=endpoint&lt=5000000000", "rd?d=one&aid=other",
+		"rd?ep=endpoint&lt=soon", "rd?ep=endpoint&lt=-1", "rd?d=one&aid=other",
 		"rd?" + strings.Repeat("x=y&", 300), "rd/account/" + deviceID + "?lt=x",
 	} {
 		d.expect(s.ctx, coap.POST, target, "", coap.BadRequest)
@@ -390,6 +438,43 @@ func TestBadRegistrationsAreRefused(t *testing.T) {
 	}
 	if len(service.registrations)+len(service.updates) > 0 {
 		t.Errorf("the service got %+v, %+v", service.registrations, service.updates)
+	}
+}
+
+func TestLifetimes(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"1": time.Second, "60": time.Minute, "2147483648": cloud.LongestLifetime, "4294967296": cloud.LongestLifetime,
+		"99999999999999999999": cloud.LongestLifetime, "0": cloud.LongestLifetime,
+	} {
+		service := &fakeService{}
+		s := newServers(t, service)
+		d := s.arrive(management, nil)
+		d.expect(s.ctx, coap.POST, "rd?ep=endpoint&lt="+text, "", coap.Created)
+		d.expect(s.ctx, coap.POST, "rd/account/"+deviceID+"?lt="+text, "", coap.Changed)
+		if got := service.registrations[0].Lifetime; got != want {
+			t.Errorf("lt=%s: registered for %v", text, got)
+		}
+		if got := *service.updates[0].Lifetime; got != want {
+			t.Errorf("lt=%s: updated for %v", text, got)
+		}
+	}
+}
+
+// 4.00 would make the original client bootstrap, register the same again, and so
+// on for ever.
+func TestLinksNeverMakeAnOriginalClientBootstrap(t *testing.T) {
+	service := &fakeService{}
+	s := newServers(t, service)
+	d := s.arrive(management, nil)
+	const original = "rd?ep=endpoint&mccv=4.13.2"
+	d.expect(s.ctx, coap.POST, original, `</3/0/1>;v="7";x;y";aobs="303",</1/0>`, coap.Created)
+	if got := fmt.Sprint(service.registrations[0].Links); got != "[{/3/0/1 map[aobs:303]} {/1/0 map[]}]" {
+		t.Errorf("registered %s", got)
+	}
+	d.expect(s.ctx, coap.POST, original, "no links", coap.Created)
+	many := strings.Repeat("</1/0>,", cloud.MaxLinks+1)
+	for _, target := range []string{original, "rd?ep=endpoint", "rd/account/" + deviceID} {
+		d.expect(s.ctx, coap.POST, target, many, coap.RequestEntityTooLarge)
 	}
 }
 
@@ -435,14 +520,14 @@ func TestADeviceThatWasCutOffBeforeItsSessionWasKeptRegistered(t *testing.T) {
 func TestOnlyRefusalsEndAHandshake(t *testing.T) {
 	service := &fakeService{unknown: errSlow}
 	s := newServers(t, service)
-	if err := s.management.VerifyChain(s.ctx, &x509.Certificate{}, nil); err != nil {
+	if err := s.management.VerifyChain(s.ctx, &net.UDPAddr{}, &x509.Certificate{}, nil); err != nil {
 		t.Errorf("our own trouble ends a handshake: %v", err)
 	}
 	service.unknown = cloud.Refuse(cloud.ErrUnauthorized, "is revoked")
-	if err := s.management.VerifyChain(s.ctx, &x509.Certificate{}, nil); !errors.Is(err, cloud.ErrUnauthorized) {
+	if err := s.management.VerifyChain(s.ctx, &net.UDPAddr{}, &x509.Certificate{}, nil); !errors.Is(err, cloud.ErrUnauthorized) {
 		t.Errorf("got %v", err)
 	}
-	if err := s.bootstrap.VerifyChain(s.ctx, &x509.Certificate{}, nil); err != nil {
+	if err := s.bootstrap.VerifyChain(s.ctx, &net.UDPAddr{}, &x509.Certificate{}, nil); err != nil {
 		t.Errorf("got %v", err)
 	}
 }

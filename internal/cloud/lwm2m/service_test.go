@@ -22,6 +22,7 @@ type fakeService struct {
 	unknown   error                   // what RecognizeDevice returns
 	cutOff    func(deviceID string)   // what happens right after RecognizeDevice has looked; may be nil
 
+	from          []string // where the devices are that asked AdmitDevice
 	bootstraps    []cloud.BootstrapRequest
 	finished      []string // device ids
 	aborted       []string // reasons
@@ -38,7 +39,7 @@ type fakeService struct {
 
 var errSlow = errors.New("database is locked")
 
-func (f *fakeService) RecognizeBootstrap(context.Context, *x509.Certificate, []*x509.Certificate) error {
+func (f *fakeService) RecognizeBootstrap(context.Context, *x509.Certificate, []*x509.Certificate, string) error {
 	return nil
 }
 
@@ -97,9 +98,10 @@ func (f *fakeService) RecognizeDevice(_ context.Context, certificate *x509.Certi
 	return cloud.Identity{AccountID: name.OrganizationalUnit[0], DeviceID: name.Locality[0], EndpointName: name.CommonName}, nil
 }
 
-func (f *fakeService) AdmitDevice(context.Context, *x509.Certificate, []*x509.Certificate) error {
+func (f *fakeService) AdmitDevice(_ context.Context, _ *x509.Certificate, _ []*x509.Certificate, remoteAddr string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.from = append(f.from, remoteAddr)
 	return f.unknown
 }
 

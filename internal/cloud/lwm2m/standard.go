@@ -71,8 +71,6 @@ func (b *bootstrapping) writeStandard(ctx context.Context, grant *cloud.Bootstra
 	return b.finish(ctx, grant)
 }
 
-func overTCP(conn coap.Conn) bool { return strings.HasPrefix(conn.RemoteAddr().Network(), "tcp") }
-
 // clear deletes an object's instances; a client keeps its bootstrap server's
 // account by itself. One that refuses is written to all the same.
 func (b *bootstrapping) clear(ctx context.Context, object string) error {

@@ -10,7 +10,7 @@ func TestDeniedBootstrapsAreListed(t *testing.T) {
 	made := w.createCertificate("a")
 	presented := parsePEM(t, made.at("developer_certificate"))
 	w.must(200, w.ask("PUT", "/v3/trusted-certificates/"+made.id(), map[string]string{"status": "INACTIVE"}))
-	if err := w.service.RecognizeBootstrap(t.Context(), presented, nil); err == nil {
+	if err := w.service.RecognizeBootstrap(t.Context(), presented, nil, "192.0.2.1:5000"); err == nil {
 		t.Fatal("an inactive certificate is recognised")
 	}
 	const path = "/v3/device-enrollment-denials"

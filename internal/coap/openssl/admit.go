@@ -190,7 +190,7 @@ func (a *admission) approve(ctx context.Context, ders [][]byte) error {
 	if !isOnP256(chain[0]) {
 		return &refusedError{UnsupportedCertificate, errors.New("its key is not on P-256")}
 	}
-	if err := a.l.cfg.Verify(ctx, chain[0], chain[1:]); err != nil {
+	if err := a.l.cfg.Verify(ctx, a.socket.RemoteAddr(), chain[0], chain[1:]); err != nil {
 		return &refusedError{a.l.cfg.Alert(err), err}
 	}
 	a.peer = coap.Peer{Certificate: chain[0], Others: chain[1:]}

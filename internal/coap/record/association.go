@@ -46,12 +46,13 @@ type protection interface {
 	openRecord(h header, body []byte) ([]byte, error)
 }
 
-// IDs are the connection ids that a handshake agreed on (RFC 9146 §3).
+// IDs are the connection ids that a handshake agreed on (RFC 9146 §3). Suites with
+// an AEAD alone have them.
 type IDs struct {
 	Own  []byte // the peer puts it on its records; nil: not agreed on
 	Peer []byte // we put it on ours; empty: none
 	// Draft says that they are those of draft-ietf-tls-dtls-connection-id-05,
-	// which authenticates records in its own way. Suites with an AEAD have it.
+	// which authenticates records in its own way.
 	Draft bool
 }
 
@@ -64,6 +65,9 @@ func NewAssociation(s Secrets, ids IDs, next uint64) (*Association, error) {
 	}
 	var err error
 	if s.Suite.UsesCBC() {
+		if ids.Own != nil {
+			return nil, errors.New("no connection ids with CBC")
+		}
 		a.protection, err = newCBC(s)
 	} else {
 		a.protection, err = newKeys(s)

@@ -71,10 +71,18 @@ func open(t testing.TB, a *Association, datagram []byte) (Content, error) {
 	return a.Open(r)
 }
 
+// withIDs tells whether a suite is to be tried without and with connection ids.
+func withIDs(suite Suite) []bool {
+	if suite.UsesCBC() {
+		return []bool{false}
+	}
+	return []bool{false, true}
+}
+
 // forEach runs a test for every suite, with and without connection ids.
 func forEach(t *testing.T, test func(t *testing.T, client, server *Association)) {
 	for _, suite := range every {
-		for _, ids := range []bool{false, true} {
+		for _, ids := range withIDs(suite) {
 			t.Run(fmt.Sprintf("%#04x ids %v", uint16(suite), ids), func(t *testing.T) {
 				client, server := pair(t, suite, ids)
 				test(t, client, server)
@@ -142,7 +150,7 @@ func library(t *testing.T, s Secrets, header recordlayer.Header, content []byte)
 
 func TestRecordsAreThoseOfTheLibrary(t *testing.T) {
 	for _, suite := range every {
-		for _, ids := range []bool{false, true} {
+		for _, ids := range withIDs(suite) {
 			header := recordlayer.Header{ContentType: protocol.ContentTypeApplicationData, SequenceNumber: 1}
 			content := []byte("content")
 			client, server := pair(t, suite, ids)
@@ -334,6 +342,12 @@ func TestNumbersEnd(t *testing.T) {
 	})
 }
 
+func TestCBCHasNoConnectionIDs(t *testing.T) {
+	if _, err := NewAssociation(secrets(PSKCBC), IDs{Own: []byte("8 bytes.")}, 0); err == nil {
+		t.Error("there is an association")
+	}
+}
+
 func TestASuiteWithoutKeysIsRefused(t *testing.T) {
 	if _, err := NewAssociation(secrets(0x1301), IDs{}, 0); err == nil {
 		t.Error("there is an association")
@@ -376,7 +390,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(byte(23), uint64(1), []byte("8 bytes.and then some that are encrypted"))
 	f.Fuzz(func(t *testing.T, kind byte, number uint64, body []byte) {
 		for _, suite := range []Suite{ECDHEECDSACCM8, ECDHEECDSAGCM, PSKCBC} {
-			for _, ids := range []bool{false, true} {
+			for _, ids := range withIDs(suite) {
 				_, server := pair(t, suite, ids)
 				h := header{kind: Kind(kind), version: dtlsVersion, epoch: epoch, number: number & lastNumber, id: server.ownID}
 				if content, err := server.Open(Record{h, bytes.Clone(body)}); err == nil {
