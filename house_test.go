@@ -27,7 +27,7 @@ var layers = []struct {
 	{"hands", []string{"credstore", "discovery", "ssh", "cloudapi", "keystore", "backup", "webhook", "hostinfo", "applications"}},
 	{"formats and protocols", []string{"credential", "lwm2m", "coap"}},
 	{"keys and ids", []string{"pki", "objectid", "sealed"}},
-	{"words", []string{"usererr", "iostreams", "atomicfile", "buildinfo", "secret", "program", "regularfile", "filelock"}},
+	{"words", []string{"usererr", "iostreams", "atomicfile", "buildinfo", "subcommand", "secret", "program", "regularfile", "filelock"}},
 }
 
 // walls name libraries that only some rooms may touch.
@@ -63,7 +63,7 @@ var walls = []struct {
 	},
 	{
 		[]string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
-		[]string{"cli", "deviceapp", "cloudapp", "sandbox"},
+		[]string{"cli", "deviceapp", "cloudapp", "sandbox", "subcommand"},
 		"flags are read at the front doors only",
 	},
 	{

@@ -131,10 +131,10 @@ func startProgram(ts *testscript.TestScript, neg bool, args []string) {
 	processes(ts).add(p)
 }
 
-// signalProgram: signal INT|TERM|KILL NAME
+// signalProgram: signal INT|TERM|HUP|KILL NAME
 func signalProgram(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}
-	usage(ts, !neg && len(args) == 2 && signals[args[0]] != nil, "signal INT|TERM|KILL NAME")
+	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": os.Kill}
+	usage(ts, !neg && len(args) == 2 && signals[args[0]] != nil, "signal INT|TERM|HUP|KILL NAME")
 	ts.Check(find(ts, args[1]).Signal(signals[args[0]]))
 }
 

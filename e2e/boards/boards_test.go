@@ -1,5 +1,6 @@
 // Package boards runs mbl-device as boards run it: built for their processors,
-// under an emulator of each, and as a user without rights.
+// under an emulator of each, and as a user without rights; and both services'
+// units under a systemd that boots.
 package boards
 
 import (

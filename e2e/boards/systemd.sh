@@ -1,11 +1,11 @@
 #!/bin/sh
-# systemd.sh FILES: boots this machine's systemd as the first process of a board
-# that lies in memory, with FILES on it and /usr read-only. It runs in mount,
+# systemd.sh UNIT FILES: boots this machine's systemd as the first process of a board
+# that lies in memory, with FILES on it and /usr read-only, to start UNIT. It runs in mount,
 # process, cgroup and network name spaces of its own; nothing of the machine is
 # in its reach, since what systemd does at a boot (empty /tmp, set kernel
 # parameters) is meant for machines it owns.
 set -eu
-files=$1
+unit=$1 files=$2
 mount --make-rprivate /
 root=$(mktemp -d)
 mount -t tmpfs -o mode=755 board "$root"
@@ -42,4 +42,4 @@ rmdir old
 [ "$(stat -f -c %T /)" = tmpfs ] && [ "$(stat -f -c %T /tmp)" = tmpfs ] && [ ! -e /old ]
 export container=board
 exec setpriv --bounding-set=-sys_module,-sys_time,-sys_boot,-sys_rawio,-syslog,-mknod \
-    /lib/systemd/systemd --system --unit=mbl-device.service --log-target=console --show-status=no
+    /lib/systemd/systemd --system --unit="$unit" --log-target=console --show-status=no

@@ -20,19 +20,16 @@ import (
 //go:embed systemd.sh
 var bootScript []byte
 
+const deviceUnit = "mbl-device.service"
+
 // The unit under a systemd that boots: the service says that it is ready and
 // how it is doing, has no rights, comes back when it is killed, and says goodbye
 // when it is stopped.
 func TestSystemdRunsTheService(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root, to boot a systemd in name spaces")
-	}
-	network, err := lan.NewIsland()
-	stagetest.Check(t, err)
-	t.Cleanup(network.Close)
+	network := island(t)
 	world := stagetest.StartOn(t, stage.Options{Under: network.On(), Dial: network.Dial})
 	channel := world.Channel
-	b := boot(t, network, world.Developer(t, "systemd"))
+	b := boot(t, network, deviceUnit, boardFiles(t, world.Developer(t, "systemd")))
 	b.becomes("ActiveState", "active")
 	b.becomes("StatusText", "Not registered")
 	b.run("/opt/arm/mbl-device", "--provision")
@@ -65,11 +62,25 @@ func onlyDevice(t *testing.T, channel *stage.Channel) string {
 // booted is a board with a systemd of its own.
 type booted struct {
 	t      *testing.T
+	name   string         // of the unit that it is about
 	unit   *stage.Process // unshare, whose child is the systemd
 	inside []string       // the command that runs another one on the board
 }
 
-func boot(t *testing.T, network *lan.Island, developer *credential.Developer) *booted {
+// island is a network for one board.
+func island(t *testing.T) *lan.Island {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to boot a systemd in name spaces")
+	}
+	network, err := lan.NewIsland()
+	stagetest.Check(t, err)
+	t.Cleanup(network.Close)
+	return network
+}
+
+// boot starts a systemd, and the unit of that name, on a board with these files.
+func boot(t *testing.T, network *lan.Island, name, files string) *booted {
 	t.Helper()
 	dir := t.TempDir()
 	script := filepath.Join(dir, "systemd.sh")
@@ -78,7 +89,7 @@ func boot(t *testing.T, network *lan.Island, developer *credential.Developer) *b
 	// The shell moves itself, so that all it becomes is in the group.
 	into := []string{"sh", "-c", `echo $$ >"$0/cgroup.procs" && exec "$@"`, group}
 	command := append(into, append(network.On(), "unshare",
-		"--mount", "--pid", "--fork", "--cgroup", "--uts", "--ipc", "--kill-child", "sh", script, boardFiles(t, dir, developer))...)
+		"--mount", "--pid", "--fork", "--cgroup", "--uts", "--ipc", "--kill-child", "sh", script, name, files)...)
 	unit, err := stage.Start("systemd", command, stage.Options{Dir: dir})
 	stagetest.Check(t, err)
 	t.Cleanup(func() {
@@ -87,22 +98,22 @@ func boot(t *testing.T, network *lan.Island, developer *credential.Developer) *b
 			t.Logf("systemd said:\n%s", unit.Output())
 		}
 	})
-	b := &booted{t: t, unit: unit}
+	b := &booted{t: t, name: name, unit: unit}
 	stagetest.Check(t, unit.Until("systemd was there", b.enter))
 	return b
 }
 
 // boardFiles is what the board has besides the machine's /usr.
-func boardFiles(t *testing.T, dir string, developer *credential.Developer) string {
+func boardFiles(t *testing.T, developer *credential.Developer) string {
 	t.Helper()
-	files := filepath.Join(dir, "files")
+	files := t.TempDir()
 	for _, folder := range []string{"etc/systemd/system", "opt/arm", "scratch/provisioning-certs"} {
 		stagetest.Check(t, os.MkdirAll(filepath.Join(files, folder), 0o755))
 	}
 	unit, err := os.ReadFile("../../internal/enroll/files/mbl-device.service")
 	stagetest.Check(t, err)
 	text := strings.ReplaceAll(string(unit), "@ANNOUNCE@", "")
-	stagetest.Check(t, os.WriteFile(filepath.Join(files, "etc/systemd/system/mbl-device.service"), []byte(text), 0o644))
+	stagetest.Check(t, os.WriteFile(filepath.Join(files, "etc/systemd/system", deviceUnit), []byte(text), 0o644))
 	if out, err := exec.Command("cp", stagetest.Program(t, "mbl-device"), filepath.Join(files, "opt/arm/mbl-device")).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -166,7 +177,7 @@ func (b *booted) becomes(property, want string) {
 	b.t.Helper()
 	got := ""
 	err := b.unit.Until(property+"="+want, func() bool {
-		got, _ = b.try("systemctl", "show", "--value", "--property="+property, "mbl-device")
+		got, _ = b.try("systemctl", "show", "--value", "--property="+property, b.name)
 		return strings.HasPrefix(got, want)
 	})
 	if err != nil {
@@ -176,13 +187,19 @@ func (b *booted) becomes(property, want string) {
 
 func (b *booted) assertNoRights() {
 	b.t.Helper()
-	status := b.run("cat", "/proc/"+b.run("systemctl", "show", "--value", "--property=MainPID", "mbl-device")+"/status")
+	status := b.run("cat", "/proc/"+b.run("systemctl", "show", "--value", "--property=MainPID", b.name)+"/status")
 	for _, want := range []string{"CapEff:\t0000000000000000\n", "CapBnd:\t0000000000000000\n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n"} {
 		if !strings.Contains(status+"\n", want) {
 			b.t.Errorf("there is no %q in\n%s", want, status)
 		}
 	}
-	if strings.Contains(status, "Uid:\t0\t") {
+	b.assertNotRoot()
+}
+
+func (b *booted) assertNotRoot() {
+	b.t.Helper()
+	pid := b.run("systemctl", "show", "--value", "--property=MainPID", b.name)
+	if status := b.run("cat", "/proc/"+pid+"/status"); strings.Contains(status, "Uid:\t0\t") {
 		b.t.Error("it runs as root")
 	}
 }

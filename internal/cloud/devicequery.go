@@ -2,7 +2,6 @@ package cloud
 
 import (
 	"context"
-	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -110,7 +109,7 @@ func checkQuery(name, query string) error {
 	}
 	// Clients save filters with names of their own for fields; only whoever
 	// uses one needs to understand it.
-	if _, err := url.ParseQuery(query); err != nil {
+	if _, err := readQuery(query); err != nil {
 		return RefuseField("query", "is not a query string")
 	}
 	return nil

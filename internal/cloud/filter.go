@@ -2,15 +2,11 @@ package cloud
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
-
-	"mbl/internal/objectid"
+	"unicode/utf8"
 )
 
 // Kind is what the values of a filter field are.
@@ -38,8 +34,12 @@ type Field struct {
 // Fields are the fields of a list that may be filtered, by name.
 type Fields map[string]Field
 
-// maxConditions bounds the work one filter can ask for.
-const maxConditions = 100
+// What bounds the work one filter can ask for.
+const (
+	maxConditions = 100
+	maxValues     = 2000 // of all conditions; a list of a thousand ids is as long as an address may be
+	maxLikeLength = 1000 // characters
+)
 
 var (
 	equality = []Operator{Equal, NotEqual, In, NotIn}
@@ -65,20 +65,37 @@ func ParseFilter(fields Fields, query url.Values) ([]Condition, error) {
 		}
 		conditions = append(conditions, inner...)
 	}
+	return conditions, checkWork(conditions)
+}
+
+func checkWork(conditions []Condition) error {
 	if len(conditions) > maxConditions {
-		return nil, RefuseField("filter", "has more than %d conditions", maxConditions)
+		return RefuseField("filter", "has more than %d conditions", maxConditions)
 	}
-	return conditions, nil
+	values := 0
+	for _, condition := range conditions {
+		values += len(condition.Values)
+	}
+	if values > maxValues {
+		return RefuseField("filter", "has more than %d values", maxValues)
+	}
+	return nil
 }
 
 // ParseFilterText reads a filter on its own, as in the parameter "filter" or
 // the device_filter of an update campaign. It returns ErrInvalid.
 func ParseFilterText(fields Fields, text string) ([]Condition, error) {
-	query, err := url.ParseQuery(text)
+	query, err := readQuery(text)
 	if err != nil {
 		return nil, RefuseField("filter", "is not a query string")
 	}
 	return parseParameters(fields, query, true)
+}
+
+// readQuery reads a query string. A semicolon is a character like others: some
+// clients escape nothing of what they filter by.
+func readQuery(text string) (url.Values, error) {
+	return url.ParseQuery(strings.ReplaceAll(text, ";", "%3B"))
 }
 
 // parseParameters goes through the parameters in the order of their names,
@@ -114,21 +131,6 @@ func sortedKeys(query url.Values) []string {
 	return keys
 }
 
-// splitList takes a list of values apart. One client writes it as it prints a
-// list, ['a', 'b'], and not with commas alone.
-func splitList(text string) []string {
-	inner, begins := strings.CutPrefix(text, "[")
-	inner, ends := strings.CutSuffix(inner, "]")
-	if !begins || !ends {
-		return strings.Split(text, ",")
-	}
-	values := strings.Split(inner, ",")
-	for i, value := range values {
-		values[i] = strings.Trim(strings.TrimSpace(value), `'"`)
-	}
-	return values
-}
-
 const attributesPrefix = "custom_attributes__"
 
 // splitParameter takes a parameter's name apart. marked tells whether it can
@@ -153,6 +155,9 @@ func parseCondition(field Field, parameter string, condition Condition, text str
 	}
 	if field.Kind == Attributes {
 		return parseAttributes(parameter, condition, text)
+	}
+	if condition.Operator == Like && utf8.RuneCountInString(text) > maxLikeLength {
+		return nil, RefuseField(parameter, "is longer than %d characters", maxLikeLength)
 	}
 	texts := []string{text}
 	if condition.Operator == In || condition.Operator == NotIn {
@@ -197,57 +202,3 @@ func parseAttributes(parameter string, condition Condition, text string) ([]Cond
 
 // attributeName is what a custom attribute may be called.
 var attributeName = regexp.MustCompile(`^\p{L}[^\x00-\x1f"\\]{0,127}$`)
-
-func parseValue(kind Kind, text string) (any, error) {
-	switch kind {
-	case ID:
-		if id, ok := objectid.Normalize(text); ok {
-			return id, nil
-		}
-		return text, nil
-	case Lower:
-		return strings.ToLower(text), nil
-	case Integer:
-		number, err := strconv.ParseInt(text, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("is not a whole number")
-		}
-		return number, nil
-	case Boolean:
-		return parseBoolean(text)
-	case Time:
-		return parseTime(text)
-	case Day:
-		at, err := parseTime(text)
-		return at.Truncate(24 * time.Hour), err
-	default:
-		return text, nil
-	}
-}
-
-func parseBoolean(text string) (bool, error) {
-	switch strings.ToLower(text) {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	default:
-		return false, fmt.Errorf("is not true or false")
-	}
-}
-
-// timeLayouts are the spellings of a time that filters take: RFC 3339, the
-// same without punctuation, and a date alone. Each takes a fraction.
-var timeLayouts = []string{time.RFC3339Nano, "20060102T150405Z07:00", time.DateOnly}
-
-// parseTime reads a time. A "+" of the zone that the query string made a blank
-// is put back.
-func parseTime(text string) (time.Time, error) {
-	text = strings.ReplaceAll(text, " ", "+")
-	for _, layout := range timeLayouts {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at.UTC(), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("is not a time like 2006-01-02T15:04:05Z")
-}

@@ -184,6 +184,52 @@ func (endless) Read(buffer []byte) (int, error) {
 	return len(buffer), nil
 }
 
+func TestAnAddressHasItsNumberOfHTTPConnectionsAndNoMore(t *testing.T) {
+	r := serve(t, t.TempDir(), "--http-connections-per-address", "2")
+	http.DefaultClient.CloseIdleConnections()
+	address := strings.TrimPrefix(r.addresses.HTTP, "http://")
+	healthy := func(conn net.Conn) bool {
+		t.Helper()
+		if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		answer := make([]byte, len("HTTP/1.1 200"))
+		_, err := conn.Write([]byte("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"))
+		if err == nil {
+			_, err = io.ReadFull(conn, answer)
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("nothing was answered, and nothing closed")
+		}
+		return err == nil && string(answer) == "HTTP/1.1 200"
+	}
+	dial := func() net.Conn {
+		t.Helper()
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	first, second := dial(), dial()
+	if !healthy(first) || !healthy(second) {
+		t.Error("the first two are not served")
+	}
+	if healthy(dial()) {
+		t.Error("a third is served")
+	}
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	for deadline := time.Now().Add(time.Minute); !healthy(dial()); { // until the service has noticed
+		if time.Now().After(deadline) {
+			t.Fatal("nobody takes the place of one that has left")
+		}
+	}
+	r.stop()
+}
+
 func TestHTTPConnectionsAboveTheLimitWait(t *testing.T) {
 	r := serve(t, t.TempDir(), "--http-connections", "1")
 	http.DefaultClient.CloseIdleConnections()

@@ -3,6 +3,7 @@ package cloudapp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -94,8 +95,17 @@ func isInside(file, dir string) (bool, error) {
 }
 
 // backupFiles describes what belongs into a backup, with a copy of the
-// database made at copied.
+// database made at copied. Links are followed, for the folder itself too:
+// systemd makes /var/lib/mbl-cloud one, and the seal key may lie elsewhere.
 func (f folder) backupFiles(ctx context.Context, copied string) ([]backup.File, error) {
+	path, err := filepath.EvalSymlinks(f.path)
+	if err != nil {
+		return nil, err
+	}
+	f.path = path
+	if !exists(f.sealKey()) {
+		return nil, fmt.Errorf("the seal key %s is missing, without which a backup is worth nothing", f.sealKey())
+	}
 	if err := store.CopySQLite(ctx, f.database(), copied); err != nil {
 		return nil, err
 	}
@@ -105,7 +115,7 @@ func (f folder) backupFiles(ctx context.Context, copied string) ([]backup.File, 
 	}
 	files := []backup.File{database}
 	err = filepath.WalkDir(f.path, func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) || err == nil && (!entry.Type().IsRegular() || f.isPassing(path)) {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && (!isFile(path, entry) || f.isPassing(path)) {
 			return nil
 		}
 		if err != nil {
@@ -115,6 +125,15 @@ func (f folder) backupFiles(ctx context.Context, copied string) ([]backup.File, 
 		return err
 	})
 	return files, err
+}
+
+// isFile tells whether a regular file is there, or a link to one.
+func isFile(path string, entry fs.DirEntry) bool {
+	if entry.Type()&fs.ModeSymlink == 0 {
+		return entry.Type().IsRegular()
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // describeNext adds a file of the folder to others. One that is gone by now,

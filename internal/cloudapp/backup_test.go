@@ -1,6 +1,7 @@
 package cloudapp_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -89,6 +90,40 @@ func madeBackup(t *testing.T) (file string) {
 		t.Fatalf("backup exits with %d: %s", code, stderr)
 	}
 	return file
+}
+
+// Systemd makes /var/lib/mbl-cloud a link where the service has a user of its
+// own, and some keep the seal key on another disk.
+func TestABackupFollowsLinks(t *testing.T) {
+	r := serve(t, t.TempDir())
+	r.stop()
+	key, moved := filepath.Join(r.data, "seal.key"), filepath.Join(t.TempDir(), "key")
+	data := filepath.Join(t.TempDir(), "link")
+	if err := errors.Join(os.Rename(key, moved), os.Symlink(moved, key), os.Symlink(r.data, data)); err != nil {
+		t.Fatal(err)
+	}
+	file, restored := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "restored")
+	if code, _, stderr := run(t, "backup", file, "--data", data); code != 0 {
+		t.Fatalf("backup exits with %d: %s", code, stderr)
+	}
+	if code, _, stderr := run(t, "restore", file, "--data", restored); code != 0 {
+		t.Fatalf("restore exits with %d: %s", code, stderr)
+	}
+	serve(t, restored).stop()
+}
+
+func TestABackupWithoutTheSealKeyIsNone(t *testing.T) {
+	r := serve(t, t.TempDir())
+	r.stop()
+	place := t.TempDir()
+	if err := os.Remove(filepath.Join(r.data, "seal.key")); err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := run(t, "backup", filepath.Join(place, "backup"), "--data", r.data)
+	if code != 1 || !strings.Contains(stderr, "seal.key is missing") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	emptyBut(t, place)
 }
 
 func TestADamagedBackupLeavesNothingRestored(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"mbl/internal/cloud/store"
 	"mbl/internal/filelock"
 	"mbl/internal/sealed"
+	"mbl/internal/usererr"
 )
 
 // folder is the data folder. Everything in it is for the service's user only.
@@ -35,7 +36,7 @@ func (f folder) restoring() string { return filepath.Join(f.path, "restore-unfin
 // shared on purpose, and the files in it are closed anyway.
 func makeFolder(path string) (folder, error) {
 	f := folder{path: path}
-	if err := f.checkRestored(); err != nil {
+	if err := f.check(); err != nil {
 		return f, err
 	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
@@ -56,18 +57,27 @@ func makeFolder(path string) (folder, error) {
 // usedFolder is a data folder that a service was started on before.
 func usedFolder(path string) (folder, error) {
 	f := folder{path: path}
-	if err := f.checkRestored(); err != nil {
+	if err := f.check(); err != nil {
 		return f, err
 	}
-	if !exists(f.database()) {
+	switch _, err := os.Stat(f.database()); {
+	case errors.Is(err, fs.ErrNotExist):
 		return f, failure("there is no service in %s", path).
 			WithHint("`mbl-cloud serve --data %s` makes one; --data names another folder", path)
+	case errors.Is(err, fs.ErrPermission):
+		return f, failure("cannot read the data folder %s: %w", path, err).
+			WithHint("run this as the user that the service runs as, or as root")
+	case err != nil:
+		return f, failure("cannot read the data folder %s: %w", path, err)
 	}
 	return f, nil
 }
 
-// checkRestored refuses what a restore that was killed has left.
-func (f folder) checkRestored() error {
+// check refuses no folder at all, and what a restore that was killed has left.
+func (f folder) check() error {
+	if f.path == "" {
+		return usererr.Usage("there is no home folder for the data").WithHint("--data names a folder for it")
+	}
 	if exists(f.restoring()) {
 		return failure("a restore into %s was broken off", f.path).WithHint("empty the folder and restore again")
 	}

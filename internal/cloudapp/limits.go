@@ -12,13 +12,22 @@ import (
 type portLimits struct {
 	handshakes int
 	coap.Limits
-	http int // connections on each port for HTTP
+	http           int // connections on each port for HTTP
+	httpPerAddress int // of them, those from one address
 }
 
-const defaultHTTPConnections = 10_000
+const (
+	defaultHTTPConnections = 10_000
+	defaultHTTPPerAddress  = defaultHTTPConnections / 2 // a proxy's clients all come from its address
+)
 
 func defaultPortLimits() portLimits {
-	return portLimits{handshakes: coap.DefaultMaxHandshakes, Limits: coap.Limits{}.WithDefaults(), http: defaultHTTPConnections}
+	return portLimits{
+		handshakes:     coap.DefaultMaxHandshakes,
+		Limits:         coap.Limits{}.WithDefaults(),
+		http:           defaultHTTPConnections,
+		httpPerAddress: defaultHTTPPerAddress,
+	}
 }
 
 func (l *portLimits) addFlags(flags *pflag.FlagSet) {
@@ -32,6 +41,7 @@ func (l *portLimits) addFlags(flags *pflag.FlagSet) {
 		{&l.MaxUnfinished, "unfinished-connections", "connections of devices whose handshake is not done, on each port"},
 		{&l.MaxConnections, "connections", "connections of devices, on each port; others wait"},
 		{&l.http, "http-connections", "connections on each HTTP port; others wait"},
+		{&l.httpPerAddress, "http-connections-per-address", "of them, those from one address; others are closed"},
 		{&l.MaxConnectionsPerAddress, "connections-per-address", "of them, those from one address (IPv6: one /64 network)"},
 	} {
 		flags.IntVar(each.setting, each.name, *each.setting, each.usage)
@@ -39,7 +49,7 @@ func (l *portLimits) addFlags(flags *pflag.FlagSet) {
 }
 
 func (l *portLimits) check() error {
-	for _, setting := range []int{l.handshakes, l.MaxHandshakesPerAddress, l.MaxUnfinished, l.MaxConnections, l.MaxConnectionsPerAddress, l.http} {
+	for _, setting := range []int{l.handshakes, l.MaxHandshakesPerAddress, l.MaxUnfinished, l.MaxConnections, l.MaxConnectionsPerAddress, l.http, l.httpPerAddress} {
 		if setting < 1 {
 			return usererr.Usage("limits of handshakes and connections are at least 1")
 		}

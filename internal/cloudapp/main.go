@@ -13,6 +13,7 @@ import (
 
 	"mbl/internal/buildinfo"
 	"mbl/internal/iostreams"
+	"mbl/internal/subcommand"
 	"mbl/internal/usererr"
 )
 
@@ -79,16 +80,20 @@ func (a *app) command() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.data, "data", a.defaultData(), "`DIR` with everything the service keeps")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log every request")
 	root.AddCommand(newServeCommand(a), newAPIKeyCommand(a), newCACommand(a), newAuditCommand(a), newBackupCommand(a), newRestoreCommand(a))
+	subcommand.Require(root)
 	return root
 }
 
-// defaultData is where data lives by the XDG Base Directory Specification.
+// defaultData is where data lives by the XDG Base Directory Specification;
+// nowhere without a home folder, which services of the system have not.
 func (a *app) defaultData() string {
-	home := a.sys.Getenv("XDG_DATA_HOME")
-	if !filepath.IsAbs(home) {
-		home = filepath.Join(a.sys.Getenv("HOME"), ".local", "share")
+	if shared := a.sys.Getenv("XDG_DATA_HOME"); filepath.IsAbs(shared) {
+		return filepath.Join(shared, "mbl-cloud")
 	}
-	return filepath.Join(home, "mbl-cloud")
+	if home := a.sys.Getenv("HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, ".local", "share", "mbl-cloud")
+	}
+	return ""
 }
 
 func (a *app) logger() *slog.Logger {

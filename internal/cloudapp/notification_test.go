@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -62,7 +63,8 @@ func hook(t *testing.T) (address string, values <-chan string) {
 		var message struct {
 			Notifications []struct{ Path, Payload string }
 		}
-		if err := json.NewDecoder(request.Body).Decode(&message); err != nil {
+		err := json.NewDecoder(request.Body).Decode(&message)
+		if err != nil && !errors.Is(err, io.EOF) { // nothing is sent as a test
 			t.Error(err)
 		}
 		for _, n := range message.Notifications {

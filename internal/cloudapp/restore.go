@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mbl/internal/atomicfile"
 	"mbl/internal/backup"
 	"mbl/internal/cloud/store"
 	"mbl/internal/sealed"
@@ -33,6 +34,9 @@ func (a *app) restore(ctx context.Context, file string) (err error) {
 	}
 	defer source.Close()
 	data := folder{path: a.data}
+	if err := data.check(); err != nil {
+		return err
+	}
 	undo, err := data.makeEmpty()
 	if err != nil {
 		return err
@@ -101,7 +105,25 @@ func (f folder) fill(ctx context.Context, source *os.File) error {
 	if err != nil || len(raw) != sealed.KeySize || !exists(f.database()) {
 		return fmt.Errorf("%w: it is no backup of mbl-cloud", backup.ErrDamaged)
 	}
-	return store.CheckSQLite(ctx, f.database())
+	if err := store.CheckSQLite(ctx, f.database()); err != nil {
+		return err
+	}
+	return f.giveToOwner(root)
+}
+
+// giveToOwner gives what root restored to the folder's owner: the service's
+// user, where systemd or a package made the folder.
+func (f folder) giveToOwner(root *os.Root) error {
+	return fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || name == "." {
+			return err
+		}
+		file, err := root.Open(name)
+		if err != nil {
+			return err
+		}
+		return errors.Join(atomicfile.GiveToOwnerOf(f.path, file), file.Close())
+	})
 }
 
 func explainRestore(file string, err error) error {

@@ -81,7 +81,7 @@ func (s *servers) listenHTTPS(ctx context.Context, data folder, options serveOpt
 }
 
 // listen opens a TCP port; an empty address opens none. Connections above the
-// limit wait.
+// limit wait; those above an address's limit are closed.
 func (s *servers) listen(ctx context.Context, flag, address string) (net.Listener, error) {
 	if address == "" {
 		return nil, nil
@@ -91,7 +91,7 @@ func (s *servers) listen(ctx context.Context, flag, address string) (net.Listene
 		return nil, failure("cannot listen on %s: %w", address, err).
 			WithHint("%s names another address; port 0 takes a free port", flag)
 	}
-	return netutil.LimitListener(listener, s.limits.http), nil
+	return netutil.LimitListener(newPerAddress(listener, s.limits.httpPerAddress), s.limits.http), nil
 }
 
 // serve starts all servers.

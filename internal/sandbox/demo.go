@@ -40,21 +40,21 @@ func (a *app) demo(ctx context.Context) error {
 	}
 	w, err := a.newWorld(dir)
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
+		return errors.Join(err, removeFolder(dir))
 	}
 	start := time.Now()
 	err = a.playDemo(ctx, w)
 	w.stop()
 	switch {
 	case ctx.Err() != nil:
-		return errors.Join(usererr.New(usererr.ExitInterrupted, "interrupted; everything is stopped and removed"), os.RemoveAll(dir))
+		return errors.Join(usererr.New(usererr.ExitInterrupted, "interrupted; everything is stopped and removed"), removeFolder(dir))
 	case err != nil:
 		a.showLogs(w)
 		return errors.Join(err, removeAllBut(dir, w.logDir()))
 	}
 	fmt.Fprintf(a.sys.Out, "\nDone in %d s: the device is provisioned and registered. Everything is stopped and removed.\n",
 		int(time.Since(start).Round(time.Second).Seconds()))
-	return os.RemoveAll(dir)
+	return removeFolder(dir)
 }
 
 // playDemo starts the actors and goes through the script.
@@ -169,7 +169,7 @@ func removeAllBut(dir, kept string) error {
 	}
 	for _, entry := range entries {
 		if path := filepath.Join(dir, entry.Name()); path != kept {
-			err = errors.Join(err, os.RemoveAll(path))
+			err = errors.Join(err, removeFolder(path))
 		}
 	}
 	return err

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mbl/internal/discovery"
+	"mbl/internal/filelock"
 	"mbl/internal/sandbox/devicetree"
 	"mbl/internal/sandbox/shell"
 	"mbl/internal/sandbox/sshserver"
@@ -66,7 +67,7 @@ func newDeviceCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func (a *app) runDevice(ctx context.Context, opts deviceOptions) error {
+func (a *app) runDevice(ctx context.Context, opts deviceOptions) (err error) {
 	listener, err := listenLoopback(ctx, opts.ssh)
 	if err != nil {
 		return err
@@ -77,11 +78,33 @@ func (a *app) runDevice(ctx context.Context, opts deviceOptions) error {
 		return err
 	}
 	defer tree.Close()
+	unlock, err := lockTree(tree.HostPath())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	device, err := a.newVirtualDevice(tree, listener, opts)
 	if err != nil {
 		return err
 	}
 	return device.run(ctx, listener)
+}
+
+// lockTree keeps a second device off the file tree until unlock is called or
+// the process ends. The lock is the folder's own, and leaves nothing in it.
+func lockTree(dir string) (unlock func() error, err error) {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the device's folder: %w", err)
+	}
+	err = filelock.TryLock(folder)
+	if errors.Is(err, filelock.ErrHeld) {
+		err = usererr.Failure("a virtual device runs on %s already", dir).WithHint("--root names another folder")
+	}
+	if err != nil {
+		return nil, errors.Join(err, folder.Close())
+	}
+	return folder.Close, nil
 }
 
 // listenLoopback listens on a TCP address of this machine only.

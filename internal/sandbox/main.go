@@ -14,6 +14,7 @@ import (
 
 	"mbl/internal/buildinfo"
 	"mbl/internal/iostreams"
+	"mbl/internal/subcommand"
 	"mbl/internal/usererr"
 )
 
@@ -54,7 +55,6 @@ func newRootCommand(a *app) *cobra.Command {
 		Use:           "mbl-sandbox",
 		Short:         "A service and virtual devices on this machine, to try things out",
 		Version:       buildinfo.Version(),
-		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -72,6 +72,7 @@ func newRootCommand(a *app) *cobra.Command {
 	root.SetErr(a.sys.Err)
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "show what is done")
 	root.AddCommand(newDemoCommand(a), newDeviceCommand(a), newSwarmCommand(a), newUpCommand(a))
+	subcommand.Require(root)
 	return root
 }
 

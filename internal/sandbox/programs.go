@@ -21,6 +21,11 @@ import (
 // stopTime is how long a program may take to stop before it is killed.
 const stopTime = 5 * time.Second
 
+// actorStopTime is the same for a service or a virtual device: longer, since a
+// device that is killed while it waits for its own program leaves that behind,
+// writing into the folder that is to be removed.
+const actorStopTime = 4 * stopTime
+
 // findProgram finds a program of the project: beside this one, else in PATH.
 func (a *app) findProgram(name string) (string, error) {
 	if own, err := os.Executable(); err == nil {

@@ -39,6 +39,7 @@ func (a *app) startProgram(name, logFile, program string, args ...string) (*runn
 	defer log.Close() // the program has its own
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{name: name, logFile: logFile, cmd: newProcess(ctx, file, args...), cancel: cancel, done: make(chan struct{})}
+	r.cmd.WaitDelay = actorStopTime
 	r.cmd.Args[0] = program
 	r.cmd.Env = []string{"PATH=" + a.sys.Getenv("PATH"), "HOME=" + filepath.Dir(logFile)}
 	r.cmd.Stderr = log // what it prints besides may be a secret: the service's first key

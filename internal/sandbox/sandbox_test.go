@@ -137,11 +137,10 @@ func TestDeviceIsStartedAgainWhenItsProgramDies(t *testing.T) {
 		})
 	}()
 	want := strings.Repeat("--root "+root+" run --applications run/mbl-device/applications.sock --reboot-command kill \"$PPID\"\n", 2)
-	for range 1000 {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if data, err := os.ReadFile(starts); err == nil && strings.HasPrefix(string(data), want) {
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	if _, err := os.Stat(filepath.Join(root, "run.json")); err != nil {
 		t.Error(err)

@@ -15,8 +15,9 @@ const upLong = `Starts a service and virtual devices, prints how to reach them, 
 until Ctrl-C.
 
 Without --data everything lies in a temporary folder and is gone afterwards.
-With it, the folder keeps the service and the devices, and the service listens
-on its usual ports (8080, 5684, 5685, 8081 on 127.0.0.1).`
+With it, the folder keeps the service and the devices: the next start has the
+same ones, at new SSH ports, and the service listens on its usual ports (8080,
+5684, 5685, 8081 on 127.0.0.1).`
 
 type upOptions struct {
 	devices int
@@ -47,7 +48,7 @@ func (a *app) up(ctx context.Context, opts upOptions) (err error) {
 		if dir, err = os.MkdirTemp("", "mbl-sandbox-"); err != nil {
 			return fmt.Errorf("cannot make a temporary folder: %w", err)
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		defer func() { err = errors.Join(err, removeFolder(dir)) }()
 		ports = anyPorts()
 	}
 	w, err := a.newWorld(dir)
@@ -80,10 +81,9 @@ func (a *app) startAll(ctx context.Context, w *world, ports servicePorts, device
 		return err
 	}
 	fmt.Fprintf(a.sys.Out, "The service is %s, its files and logs are in %s\n", made.HTTP, w.dir)
-	first := "NAME"
-	var names []string
-	for number := 1; number <= devices; number++ {
-		names = append(names, fmt.Sprintf("sandbox-%d-%d", os.Getpid(), number))
+	names, err := w.deviceNames(devices)
+	if err != nil {
+		return err
 	}
 	err = w.startDevices(ctx, names, func(run runFile) {
 		fmt.Fprintf(a.sys.Out, "%s is a virtual device, SSH on %s\n", run.Name, run.SSH)
@@ -91,6 +91,7 @@ func (a *app) startAll(ctx context.Context, w *world, ports servicePorts, device
 	if err != nil {
 		return err
 	}
+	first := "NAME"
 	if len(names) > 0 {
 		first = names[0]
 	}

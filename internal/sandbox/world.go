@@ -2,10 +2,13 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -96,6 +99,27 @@ func (w *world) launchDevice(name string) (*running, error) {
 		w.programs = append(w.programs, program)
 	}
 	return program, err
+}
+
+// deviceNames are the names for so many devices: those the folder has from
+// before, then new ones that no other sandbox on the network uses.
+func (w *world) deviceNames(count int) ([]string, error) {
+	kept, err := os.ReadDir(w.deviceDir(""))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot tell which devices there are: %w", err)
+	}
+	var names []string
+	for _, entry := range kept {
+		if entry.IsDir() {
+			names = append(names, entry.Name())
+		}
+	}
+	for number := 1; len(names) < count; number++ {
+		if name := fmt.Sprintf("sandbox-%d-%d", os.Getpid(), number); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names[:count], nil
 }
 
 func (w *world) deviceDir(name string) string { return filepath.Join(w.dir, "devices", name) }

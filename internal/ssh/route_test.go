@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"mbl/internal/program/programtest"
 	"mbl/internal/secret"
 	"mbl/internal/ssh"
 	"mbl/internal/ssh/sshtest"
@@ -165,11 +166,7 @@ func (p *person) realAgent(keyFile string, others int) {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(socket); err == nil || time.Now().After(deadline) {
-			break
-		}
-	}
+	programtest.AwaitFile(p.t, socket)
 	p.config.AgentSocket = socket
 	for i := range others {
 		name := fmt.Sprintf("other%d", i)

@@ -51,7 +51,7 @@ func New(allowPrivate bool) *Client {
 	}}
 }
 
-// Put sends JSON with PUT. It returns nil if the answer is 200 or 204, an
+// Put sends JSON with PUT, or nothing if body is empty. It returns nil if the answer is 200 or 204, an
 // error that wraps ErrForbiddenAddress, or one that says what else went wrong
 // without the address, which may hold a secret.
 func (c *Client) Put(ctx context.Context, address string, headers map[string]string, body []byte) error {
@@ -59,7 +59,9 @@ func (c *Client) Put(ctx context.Context, address string, headers map[string]str
 	if err != nil {
 		return errors.New("the address cannot be used")
 	}
-	request.Header.Set("Content-Type", "application/json")
+	if len(body) > 0 {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	for name, value := range headers {
 		request.Header.Set(name, value)
 	}

@@ -36,6 +36,9 @@ func TestWhatIsTakenIsDelivered(t *testing.T) {
 			t.Errorf("%s: %v, sent %q", path, err, got)
 		}
 	}
+	if err := client.Put(t.Context(), server.URL, nil, nil); err != nil || got != "PUT   " {
+		t.Errorf("nothing: %v, sent %q", err, got)
+	}
 }
 
 func TestThisMachineIsNotReachedUnlessAllowed(t *testing.T) {

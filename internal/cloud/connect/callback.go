@@ -41,7 +41,7 @@ func (s *Service) SetCallback(ctx context.Context, who cloud.Principal, settings
 	if kind := s.ChannelKind(who); kind != NoChannel && kind != Callback {
 		return ErrOtherChannel
 	}
-	if err := s.callbacks.Put(ctx, settings.URL, settings.Headers, []byte("{}")); err != nil {
+	if err := s.callbacks.Put(ctx, settings.URL, settings.Headers, nil); err != nil {
 		s.log.Info("a callback failed its test", "key", who.KeyID, "error", err)
 		if errors.Is(err, webhook.ErrForbiddenAddress) {
 			return ErrOwnAddress

@@ -64,7 +64,7 @@ func TestACallbackIsTestedAndThenDeliveredTo(t *testing.T) {
 		synctest.Wait()
 		must(t, s.SetCallback(s.t.Context(), me, here))
 		got := s.delivered()
-		if len(got) != 2 || got[0] != "https://here me {}" || !strings.Contains(got[1], `"id":"early","status":200`) {
+		if len(got) != 2 || got[0] != "https://here me " || !strings.Contains(got[1], `"id":"early","status":200`) {
 			t.Errorf("delivered %q", got)
 		}
 		s.leave()
@@ -73,7 +73,7 @@ func TestACallbackIsTestedAndThenDeliveredTo(t *testing.T) {
 		there.URL = "http://there"
 		must(t, s.SetCallback(s.t.Context(), me, there))
 		s.leave()
-		s.wants(s.delivered(), "http://there me {}", "http://there me "+deregistered)
+		s.wants(s.delivered(), "http://there me ", "http://there me "+deregistered)
 		if settings, err := s.Callback(me); err != nil || settings.URL != there.URL || settings.Headers["who"] != "me" {
 			t.Errorf("it is %+v, %v", settings, err)
 		}

@@ -33,7 +33,7 @@ var (
 	ErrSleeps         = cloud.Refuse(cloud.ErrConflict, "the device sleeps, and is not reached by a request without an answer")
 	ErrAsyncID        = cloud.RefuseField("async-id", "is not 1 to 40 letters, digits, _ or -")
 	ErrMediaType      = cloud.RefuseField("content-type", "is not known here")
-	ErrRequest        = cloud.RefuseField("request", "has a method, a number or an encoding that is not allowed")
+	ErrRequest        = cloud.RefuseField("request", "has a method, a number, an encoding or a length that is not allowed")
 	ErrPolling        = cloud.Refuse(cloud.ErrConflict, "the channel is polled already")
 	ErrOverflow       = cloud.Refuse(cloud.ErrLimit, "the channel was full and has been emptied")
 	ErrNoChannel      = cloud.Refuse(cloud.ErrNotFound, "there is no channel")

@@ -14,6 +14,8 @@ import (
 const (
 	MaxPayload = 1 << 20 // bytes
 	maxPath    = 255
+	maxOption  = 255 // bytes of one option of the query (RFC 7252, section 5.10)
+	maxQuery   = 512 // bytes of all of them: a device has to take the message whole
 	maxRetries = 10
 	minExpiry  = time.Minute
 	maxExpiry  = 30 * 24 * time.Hour
@@ -95,7 +97,7 @@ func (s *Service) newJob(who cloud.Principal, request Request) (*job, error) {
 		return nil, ErrAsyncID
 	}
 	method, known := map[string]coap.Code{"GET": coap.GET, "PUT": coap.PUT, "POST": coap.POST, "DELETE": coap.DELETE}[request.Method]
-	if !known || len(request.Payload) > MaxPayload {
+	if !known || len(request.Payload) > MaxPayload || !fitsMessage(request.Query) {
 		return nil, ErrRequest
 	}
 	if r := request.Retries; r != nil && (*r < 0 || *r > maxRetries) {
@@ -122,6 +124,19 @@ func (s *Service) newJob(who cloud.Principal, request Request) (*job, error) {
 			Accept: accept, ContentFormat: format, Payload: request.Payload,
 		},
 	}, nil
+}
+
+// fitsMessage tells whether a query is short enough for one message. A device
+// ignores a longer one, and who waits for its answer keeps all others waiting.
+func fitsMessage(query []string) bool {
+	size := 0
+	for _, option := range query {
+		if len(option) > maxOption {
+			return false
+		}
+		size += len(option)
+	}
+	return size <= maxQuery
 }
 
 // willWait says how long and how often a job is tried.

@@ -98,7 +98,7 @@ func (c *call) decode(into any) error {
 	if errors.As(err, &mistyped) && mistyped.Field != "" {
 		return refuseType(mistyped)
 	}
-	if err != nil {
+	if err != nil || bytes.Equal(bytes.TrimSpace(text), []byte("null")) {
 		return cloud.Refuse(errBody, "the body is not %s in JSON", typeName(reflect.TypeOf(into).Elem()))
 	}
 	return nil
@@ -109,7 +109,20 @@ func refuseType(mistyped *json.UnmarshalTypeError) error {
 	if outer, own, found := strings.Cut(name, "."); found && outer != strings.ToLower(outer) {
 		name = own // a struct within the body's, whose fields are the body's own
 	}
-	return cloud.RefuseField(name, "is a %s instead of %s", mistyped.Value, typeName(mistyped.Type))
+	return cloud.RefuseField(name, "is %s instead of %s", valueName(mistyped.Value), typeName(mistyped.Type))
+}
+
+// valueName is what json calls a value, in the words of typeName.
+func valueName(value string) string {
+	kind, _, _ := strings.Cut(value, " ") // of a number, what it is follows
+	switch kind {
+	case "array", "object":
+		return "an " + kind
+	case "bool":
+		return "true or false"
+	default:
+		return "a " + kind
+	}
 }
 
 func typeName(t reflect.Type) string {
@@ -123,6 +136,6 @@ func typeName(t reflect.Type) string {
 	case reflect.Map, reflect.Struct:
 		return "an object"
 	default:
-		return "a number"
+		return "a whole number"
 	}
 }

@@ -61,9 +61,43 @@ func TestEveryErrorIsAJSONObjectWithItsReason(t *testing.T) {
 		{"POST", "/v3/developer-certificates", `{"name":"` + strings.Repeat("x", 70000) + `"}`, 413, "413 Request Entity Too Large"},
 		{"PUT", "/v3/api-keys/me", `{"status":"asleep"}`, 400, "400 Bad Request"},
 		{"PUT", "/v3/api-keys/me", `{"groups":"x"}`, 400, "400 Bad Request"},
+		{"PUT", "/v3/api-keys/me", " null ", 400, "400 Bad Request"},
+		{"POST", "/v3/api-keys/me/groups", "null", 400, "400 Bad Request"},
 		{"GET", "/v3/devices?filter=%zz", nil, 400, "400 Bad Request"},
 	} {
 		checkFailure(t, w.ask(test.method, test.path, test.body), test.status, test.line)
+	}
+}
+
+func TestAWrongTypeIsNamed(t *testing.T) {
+	w := newWorld(t)
+	for body, message := range map[string]string{
+		`{"city":[]}`:                       "city is an array instead of a string",
+		`{"city":{}}`:                       "city is an object instead of a string",
+		`{"city":true}`:                     "city is true or false instead of a string",
+		`{"idle_timeout":1.5}`:              "idle_timeout is a number instead of a whole number",
+		`{"idle_timeout":"1"}`:              "idle_timeout is a string instead of a whole number",
+		`{"aliases":1}`:                     "aliases is a number instead of an array",
+		`{"custom_fields":[]}`:              "custom_fields is an array instead of an object",
+		`{"password_policy":[]}`:            "password_policy is an array instead of an object",
+		`{"display_name":"a","city":false}`: "city is true or false instead of a string",
+	} {
+		got := w.ask("PUT", "/v3/accounts/me", body)
+		checkFailure(t, got, 400, "400 Bad Request")
+		if got.at("message") != message {
+			t.Errorf("%s: %v", body, got.at("message"))
+		}
+	}
+}
+
+// Clients that escape nothing send a semicolon as it is.
+func TestASemicolonInAQueryIsACharacter(t *testing.T) {
+	w := newWorld(t)
+	w.must(201, w.ask("POST", "/v3/devices", map[string]string{"name": "a;b"}))
+	for _, query := range []string{"name__eq=a;b", "name=a%3Bb", "filter=name%3Da;b", "filter=name__in%3Da%3Bb,c", "filter=name%3Da%253Bb"} {
+		if got := w.must(200, w.ask("GET", "/v3/devices?"+query, nil)); got.at("total_count") != 1.0 {
+			t.Errorf("%s finds %s", query, got.text)
+		}
 	}
 }
 

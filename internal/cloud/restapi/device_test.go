@@ -133,6 +133,7 @@ func TestDevicesAreFilteredInEverySpelling(t *testing.T) {
 		"custom_attributes__eq=" + url.QueryEscape(`{"my attr":"a+b"}`):                 1,
 		"custom_attributes__eq=" + url.QueryEscape(`{"my attr":"b"}`):                   0,
 		"ca_id__eq=" + certificate.id():                                                 2,
+		"id__nin=" + strings.Repeat(",", 1999):                                          2,
 	} {
 		got := w.must(200, w.ask("GET", "/v3/devices?"+query, nil))
 		if got.at("total_count") != wanted {
@@ -142,6 +143,7 @@ func TestDevicesAreFilteredInEverySpelling(t *testing.T) {
 	for _, query := range []string{
 		"nothing__eq=x", "filter=nothing=x", "state__lte=registered", "groups__eq=x", "filter=groups__in%3Dx", "name__like=x",
 		"auto_update__eq=yes", "created_at__like=x", "custom_attributes__eq=x", "custom_attributes__1=x", "filter=%25zz",
+		"id__in=" + strings.Repeat(",", 33000), // more than SQLite takes
 	} {
 		checkFailure(t, w.ask("GET", "/v3/devices?"+query, nil), 400, "400 Bad Request")
 	}

@@ -13,10 +13,11 @@ import (
 
 // Refusals that only this door knows.
 var (
-	errMethod   = cloud.Refuse(errors.New("method"), "the path does not take this method")
-	errUpgrade  = cloud.Refuse(errors.New("upgrade"), "the path takes websockets only")
-	errTooLarge = cloud.Refuse(errors.New("too large"), "the body is too large")
-	errBody     = errors.New("body") // the body is no JSON
+	errMethod        = cloud.Refuse(errors.New("method"), "the path does not take this method")
+	errUpgrade       = cloud.Refuse(errors.New("upgrade"), "the path takes websockets only")
+	errSocketVersion = cloud.Refuse(errUpgrade.Kind, "the path takes websockets of version %s only", socketVersion)
+	errTooLarge      = cloud.Refuse(errors.New("too large"), "the body is too large")
+	errBody          = errors.New("body") // the body is no JSON
 )
 
 // errTooMany is the kind of a tooManyError.
@@ -31,16 +32,24 @@ func (e *tooManyError) Unwrap() error { return errTooMany }
 
 // sayHow says how a request that was refused could be made: when, or by which
 // protocol.
-func sayHow(header http.Header, err error) {
+func sayHow(header http.Header, r *http.Request, err error) {
 	var tooMany *tooManyError
 	if errors.As(err, &tooMany) {
 		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(tooMany.wait.Seconds()))))
 	}
-	if errors.Is(err, errUpgrade) {
+	if errors.Is(err, errSocketVersion) {
+		header.Set("Sec-WebSocket-Version", socketVersion)
+	}
+	if errors.Is(err, errUpgrade.Kind) && mayUpgrade(r) {
 		header.Set("Connection", "Upgrade")
 		header.Set("Upgrade", "websocket")
 	}
 }
+
+// mayUpgrade tells whether a connection can change its protocol: in HTTP/1.0 and
+// HTTP/2 it cannot, and HTTP/2 forbids the headers that would say so (RFC 9113,
+// section 8.2.2).
+func mayUpgrade(r *http.Request) bool { return r.ProtoMajor == 1 && r.ProtoMinor > 0 }
 
 // kinds says how each kind of refusal is answered; anything else is a fault.
 var kinds = []struct {

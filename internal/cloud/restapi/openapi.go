@@ -1,6 +1,7 @@
 package restapi
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -63,7 +64,7 @@ func requestBody(row route) object {
 	case row.body != nil:
 		return object{"required": true, "content": jsonContent(row.body)}
 	case row.path == resourcePath && (row.method == http.MethodPut || row.method == http.MethodPost):
-		return object{"content": object{"*/*": object{"schema": object{"type": "string", "format": "binary"}}}}
+		return object{"content": anyContent()}
 	default:
 		return nil
 	}
@@ -121,10 +122,12 @@ func responses(row route) object {
 	if row.answer != nil {
 		success["content"] = jsonContent(row.answer)
 	}
-	return object{
+	described := object{
 		strconv.Itoa(row.status): success,
 		"default":                object{"description": "Refused or failed", "content": failureContent(row)},
 	}
+	maps.Copy(described, otherSuccesses(row))
+	return described
 }
 
 // failureContent is a word in version 2.

@@ -1,6 +1,7 @@
 package restapi_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func TestTheOpenAPIDocumentIsValidAndDescribesEveryRoute(t *testing.T) {
 }
 
 // What a generated client needs and cannot guess.
-func TestTheOpenAPIDocumentHasTheParametersOfVersionTwo(t *testing.T) {
+func TestTheOpenAPIDocumentHasTheParametersAndAnswersOfVersionTwo(t *testing.T) {
 	w := newWorld(t)
 	document, err := openapi3.NewLoader().LoadFromData([]byte(w.must(200, w.askAs("", "GET", "/openapi.json", nil)).text))
 	if err != nil {
@@ -65,6 +66,18 @@ func TestTheOpenAPIDocumentHasTheParametersOfVersionTwo(t *testing.T) {
 		failure := operation.Responses.Default().Value.Content
 		if inWords := strings.HasPrefix(path, "/v2/"); (failure.Get("text/plain") != nil) != inWords || (failure.Get("application/json") != nil) == inWords {
 			t.Errorf("%s fails with %v", route, failure)
+		}
+	}
+	for route, wanted := range map[string]string{
+		"GET /v2/notification/pull":         "200 204 default",
+		"GET /v2/endpoints/{id}/{path}":     "200 202 205 default",
+		"PUT /v2/notification/websocket":    "200 201 default",
+		"PUT /v2/subscriptions/{id}/{path}": "200 202 default",
+	} {
+		method, path, _ := strings.Cut(route, " ")
+		answers := document.Paths.Value(path).GetOperation(method).Responses.Map()
+		if got := strings.Join(slices.Sorted(maps.Keys(answers)), " "); got != wanted {
+			t.Errorf("%s answers %s", route, got)
 		}
 	}
 	if put := document.Paths.Value("/v2/endpoints/{id}/{path}").Put; put.RequestBody == nil {

@@ -34,13 +34,14 @@ func newMux(api *API, table []route) *http.ServeMux {
 
 // ServeHTTP implements http.Handler. A path is the same with and without a
 // slash at its end, and nothing is ever redirected: clients would repeat a
-// redirected POST as GET.
+// redirected POST as GET. A semicolon in the query is a character like others.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	written := r.URL.EscapedPath()
-	if wanted := canonical(written); wanted != written {
+	wanted := canonical(r.URL.EscapedPath())
+	if wanted != r.URL.EscapedPath() || strings.Contains(r.URL.RawQuery, ";") {
 		address := *r.URL
 		address.RawPath = wanted
 		address.Path, _ = url.PathUnescape(wanted) // it is a path with less in it
+		address.RawQuery = strings.ReplaceAll(address.RawQuery, ";", "%3B")
 		r = r.WithContext(r.Context())
 		r.URL = &address
 	}
@@ -111,7 +112,7 @@ func (a *API) run(w http.ResponseWriter, r *http.Request, pattern string, handle
 	reply, err := guard(c, handle)
 	if err != nil {
 		reply = a.failure(c, err)
-		sayHow(w.Header(), err)
+		sayHow(w.Header(), r, err)
 	}
 	w.Header().Set("X-Request-Id", c.id)
 	took := a.now().Sub(began)

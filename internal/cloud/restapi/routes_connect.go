@@ -24,7 +24,7 @@ func connectRoutes() []route {
 		{"GET", "/v2/notification/channel", keyHolders, (*API).channel, "The kind of this API key's channel", nil, nil, http.StatusOK, channelAnswer{}},
 
 		{"GET", "/v2/notification/callback", keyHolders, (*API).callback, "This API key's callback", nil, nil, http.StatusOK, callbackAnswer{}},
-		{"PUT", "/v2/notification/callback", keyHolders, (*API).setCallback, "Have what comes for this API key sent to an address, which has to answer a PUT of {} with 200 or 204", nil, callbackBody{}, http.StatusNoContent, nil},
+		{"PUT", "/v2/notification/callback", keyHolders, (*API).setCallback, "Have what comes for this API key sent to an address, which has to answer an empty PUT with 200 or 204", nil, callbackBody{}, http.StatusNoContent, nil},
 		{"DELETE", "/v2/notification/callback", keyHolders, (*API).deleteCallback, "Delete this API key's callback", nil, nil, http.StatusNoContent, nil},
 
 		{"GET", "/v2/notification/websocket", keyHolders, (*API).socket, "This API key's websocket channel", nil, nil, http.StatusOK, socketAnswer{}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,10 +115,14 @@ func (a *API) presubscriptions(c *call) (answer, error) {
 }
 
 func (a *API) setPresubscriptions(c *call) (answer, error) {
-	var rules []cloud.Presubscription
+	var listed []*cloud.Presubscription
 	body, err := io.ReadAll(io.LimitReader(c.Body, maxRulesBody+1))
-	if err != nil || len(body) > maxRulesBody || json.Unmarshal(body, &rules) != nil || rules == nil {
+	if err != nil || len(body) > maxRulesBody || json.Unmarshal(body, &listed) != nil || listed == nil || slices.Contains(listed, nil) {
 		return answer{}, cloud.Refuse(errBody, "the body is not a JSON array of rules")
+	}
+	rules := make([]cloud.Presubscription, 0, len(listed))
+	for _, rule := range listed {
+		rules = append(rules, *rule)
 	}
 	return answer{status: http.StatusNoContent}, a.connect.SetPresubscriptions(c.Context(), c.who, rules)
 }

@@ -149,6 +149,7 @@ func TestSubscriptionsAreRefusedWithABareWord(t *testing.T) {
 		{"PUT", "/v2/subscriptions", `[{"resource-path":"/3"}]`, 400, "BAD_REQUEST"},
 		{"PUT", "/v2/subscriptions", `[{"resource-path":[]}]`, 400, "BAD_REQUEST"},
 		{"PUT", "/v2/subscriptions", "null", 400, "BAD_REQUEST"},
+		{"PUT", "/v2/subscriptions", "[null]", 400, "BAD_REQUEST"}, // {} would subscribe to everything
 		{"PUT", "/v2/subscriptions", `[{"endpoint-type":"a*"}]`, 400, "BAD_REQUEST"},
 		{"PUT", "/v2/subscriptions", "[" + strings.Repeat("{},", 1024) + "{}]", 400, "BAD_REQUEST"},
 		{"POST", "/v2/subscriptions", nil, 405, "METHOD_NOT_ALLOWED"},

@@ -2,6 +2,7 @@ package restapi
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -19,6 +20,8 @@ const (
 	// one that is an API key, for clients that can set no header.
 	socketProtocol = "wss"
 	keyProtocol    = "pelion_"
+
+	socketVersion = "13"
 
 	connected    = "connected"
 	disconnected = "disconnected"
@@ -76,8 +79,8 @@ func (a *API) deleteSocket(c *call) (answer, error) {
 // openSocket upgrades the connection. The key stands in the header or among
 // the sub-protocols.
 func (a *API) openSocket(c *call) (answer, error) {
-	if !hasToken(c.Header, "Connection", "upgrade") || !hasToken(c.Header, "Upgrade", "websocket") {
-		return answer{}, errUpgrade
+	if err := c.checkHandshake(); err != nil {
+		return answer{}, err
 	}
 	if c.Header.Get("Authorization") == "" {
 		for _, protocol := range protocols(c.Header) {
@@ -95,6 +98,30 @@ func (a *API) openSocket(c *call) (answer, error) {
 		return answer{}, err
 	}
 	return a.upgrade(c, func(client *socketClient) { a.connect.ServeSocket(c.Context(), c.who, client) }), nil
+}
+
+// checkHandshake checks what a request for a websocket has to say (RFC 6455,
+// section 4.2.1).
+func (c *call) checkHandshake() error {
+	version := c.Header.Get("Sec-WebSocket-Version")
+	switch {
+	case !mayUpgrade(c.Request) || c.Method != http.MethodGet || !hasToken(c.Header, "Connection", "upgrade") || !hasToken(c.Header, "Upgrade", "websocket"):
+		return errUpgrade
+	case version != "" && version != socketVersion:
+		return errSocketVersion
+	case version == "" || !isNonce(c.Header.Values("Sec-WebSocket-Key")):
+		return cloud.Refuse(cloud.ErrInvalid, "a header of the websocket's handshake is missing or wrong")
+	}
+	return nil
+}
+
+// isNonce tells whether a header is the base64 of 16 bytes, once.
+func isNonce(values []string) bool {
+	if len(values) != 1 {
+		return false
+	}
+	nonce, err := base64.StdEncoding.DecodeString(strings.TrimSpace(values[0]))
+	return err == nil && len(nonce) == 16
 }
 
 // upgrade answers by making the connection a websocket, which serve has until

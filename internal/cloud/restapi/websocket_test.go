@@ -3,6 +3,7 @@ package restapi_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -141,4 +142,57 @@ func TestOnlyWebsocketsAreUpgraded(t *testing.T) {
 		t.Errorf("answered %q, %v", got.text, got.header)
 	}
 	w.wantsClosed(w.mustDial("ak_nothing"), websocket.StatusPolicyViolation)
+}
+
+// What a handshake lacks is said in a word, like all that is refused here.
+func TestAHandshakeThatIsNoneIsRefused(t *testing.T) {
+	w := newWorld(t)
+	const nonce = "AAAAAAAAAAAAAAAAAAAAAA=="
+	for _, c := range []struct {
+		version, key string
+		status       int
+		word         string
+	}{
+		{"8", nonce, 426, "UPGRADE_REQUIRED"},
+		{"", nonce, 400, "BAD_REQUEST"},
+		{"13", "", 400, "BAD_REQUEST"},
+		{"13", "AAAA", 400, "BAD_REQUEST"},
+	} {
+		request, err := http.NewRequestWithContext(patience(t), "GET", w.url+"/v2/notification/websocket-connect", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{
+			"Connection": "Upgrade", "Upgrade": "websocket", "Authorization": "Bearer " + w.admin,
+			"Sec-WebSocket-Version": c.version, "Sec-WebSocket-Key": c.key,
+		} {
+			if value != "" {
+				request.Header.Set(name, value)
+			}
+		}
+		got := w.must(c.status, w.send(request))
+		if got.text != c.word {
+			t.Errorf("version %q, key %q: answered %q", c.version, c.key, got.text)
+		}
+		if asked := got.header.Get("Sec-WebSocket-Version"); (asked == "13") != (c.status == 426) {
+			t.Errorf("version %q: asked for version %q", c.version, asked)
+		}
+	}
+}
+
+// HTTP/2 forbids the header Connection: clients drop an answer that has it.
+func TestOverHTTP2ANonUpgradeIsRefusedToo(t *testing.T) {
+	w := newWorld(t)
+	server := httptest.NewUnstartedServer(w.api)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	request, err := http.NewRequestWithContext(patience(t), "GET", server.URL+"/v2/notification/websocket-connect", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := w.must(426, w.sendBy(server.Client(), request))
+	if got.text != "UPGRADE_REQUIRED" || got.header.Get("Connection") != "" || got.header.Get("Upgrade") != "" {
+		t.Errorf("answered %q, %v", got.text, got.header)
+	}
 }

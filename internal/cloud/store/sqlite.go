@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
+	"sync"
 	"time"
 
 	"modernc.org/sqlite"
@@ -59,7 +62,23 @@ func OpenSQLite(ctx context.Context, path string) (*Store, error) {
 	}, nil
 }
 
+// registerLower replaces SQLite's LOWER, which knows the letters of ASCII alone.
+// Connections that are opened later have it.
+//
+//nolint:gochecknoglobals // the driver keeps functions for the whole program, and takes each once
+var registerLower = sync.OnceValue(func() error {
+	return sqlite.RegisterDeterministicScalarFunction("lower", 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		if text, is := args[0].(string); is {
+			return strings.ToLower(text), nil
+		}
+		return args[0], nil
+	})
+})
+
 func openSQLite(ctx context.Context, path, option string) (*sql.DB, error) {
+	if err := registerLower(); err != nil {
+		return nil, err
+	}
 	source := url.URL{Scheme: "file", Opaque: url.PathEscape(path)}
 	// synchronous(FULL): what was answered is on the disk. temp_store(MEMORY): a
 	// savepoint's undo pages go there, and would be written to a file else.

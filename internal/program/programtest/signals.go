@@ -1,4 +1,4 @@
-// Package programtest helps tests that start programs of other people.
+// Package programtest helps tests that start programs, ours or other people's.
 package programtest
 
 import (

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"mbl/internal/program/programtest"
 	"mbl/internal/sandbox/devicetree"
 	"mbl/internal/sandbox/shell"
 )
@@ -179,13 +179,13 @@ func TestTrapsRunWhenTheConnectionIsLost(t *testing.T) {
 			input, typing := io.Pipe()
 			status := make(chan int, 1)
 			go func() { status <- b.Run(ctx, line, shell.Stdio{In: input, Out: io.Discard, Err: io.Discard}) }()
-			waitFor(t, filepath.Join(b.dir, "tmp/ready"))
+			programtest.AwaitFile(t, filepath.Join(b.dir, "tmp/ready"))
 			hangup()
 			typing.Close()
 			if got := <-status; got != 129 {
 				t.Errorf("status %d, want that of HUP", got)
 			}
-			waitFor(t, filepath.Join(b.dir, "tmp/hup"))
+			programtest.AwaitFile(t, filepath.Join(b.dir, "tmp/hup"))
 			if _, err := os.Stat(filepath.Join(b.dir, "tmp/after")); err == nil {
 				t.Error("the script went on")
 			}
@@ -221,22 +221,11 @@ func TestIgnoredHangupLetsTheScriptFinish(t *testing.T) {
 	go func() {
 		status <- b.Run(ctx, "trap '' HUP; touch /tmp/ready; cat; touch /tmp/after", shell.Stdio{In: input, Out: io.Discard, Err: io.Discard})
 	}()
-	waitFor(t, filepath.Join(b.dir, "tmp/ready"))
+	programtest.AwaitFile(t, filepath.Join(b.dir, "tmp/ready"))
 	hangup()
 	typing.Close()
 	if got := <-status; got != 0 {
 		t.Errorf("status %d", got)
 	}
-	waitFor(t, filepath.Join(b.dir, "tmp/after"))
-}
-
-func waitFor(t *testing.T, file string) {
-	t.Helper()
-	for range 1000 {
-		if _, err := os.Stat(file); err == nil {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("%s never came", file)
+	programtest.AwaitFile(t, filepath.Join(b.dir, "tmp/after"))
 }

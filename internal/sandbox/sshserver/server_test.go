@@ -16,6 +16,7 @@ import (
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
+	"mbl/internal/program/programtest"
 	"mbl/internal/sandbox/devicetree"
 	"mbl/internal/sandbox/shell"
 	"mbl/internal/sandbox/sshserver"
@@ -290,23 +291,12 @@ func TestALostConnectionHangsUp(t *testing.T) {
 	if err := session.Start("trap 'rm -rf /tmp/secret; touch /tmp/done' EXIT HUP; mkdir /tmp/secret; touch /tmp/ready; sleep 1000"); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, filepath.Join(b.dir, "tmp/ready"))
+	programtest.AwaitFile(t, filepath.Join(b.dir, "tmp/ready"))
 	client.Close()
-	waitFor(t, filepath.Join(b.dir, "tmp/done"))
+	programtest.AwaitFile(t, filepath.Join(b.dir, "tmp/done"))
 	if _, err := os.Stat(filepath.Join(b.dir, "tmp/secret")); err == nil {
 		t.Error("what the trap was to remove is still there")
 	}
-}
-
-func waitFor(t *testing.T, file string) {
-	t.Helper()
-	for range 1000 {
-		if _, err := os.Stat(file); err == nil {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("%s never came", file)
 }
 
 func TestNothingIsForwarded(t *testing.T) {

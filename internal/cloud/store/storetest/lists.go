@@ -149,7 +149,7 @@ func (f *fixture) mustKnow(t *testing.T, field string) {
 
 func conditionsChooseCertificates(t *testing.T, f *fixture) {
 	first, second := certificate("a1", "c1"), certificate("a1", "c2")
-	second.Active, second.NotAfter, second.Subject = false, noon, `CN=under_score\`
+	second.Active, second.NotAfter, second.Subject = false, noon, `CN=under_score\,O=Ärzte`
 	second.DeveloperCertificateID, second.EndpointName = id("c1"), "own"
 	f.change(t, func(w cloud.Writer) error {
 		return errors.Join(w.InsertCertificate(f.ctx, first), w.InsertCertificate(f.ctx, second))
@@ -164,6 +164,9 @@ func conditionsChooseCertificates(t *testing.T, f *fixture) {
 		{"", cloud.Condition{Field: "subject", Operator: cloud.Like, Values: []any{"cn%c"}}},
 		{"c2", cloud.Condition{Field: "subject", Operator: cloud.Like, Values: []any{`R_S`}}},
 		{"c2", cloud.Condition{Field: "subject", Operator: cloud.Like, Values: []any{`score\`}}},
+		{"c2", cloud.Condition{Field: "subject", Operator: cloud.Like, Values: []any{"o=Ärzt"}}},
+		{"c2", cloud.Condition{Field: "subject", Operator: cloud.Like, Values: []any{"ÄRZTE"}}},
+		{"c2", cloud.Condition{Field: "subject", Operator: cloud.Like, Values: []any{"ärzte"}}},
 		{"c1 c2", cloud.Condition{Field: "issuer", Operator: cloud.Like, Values: []any{"ISSUER"}}},
 		{"c1 c2", cloud.Condition{Field: "enrollment_mode", Operator: cloud.Equal, Values: []any{false}}},
 		{"", cloud.Condition{Field: "enrollment_mode", Operator: cloud.Equal, Values: []any{true}}},
