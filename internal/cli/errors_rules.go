@@ -60,6 +60,7 @@ func rules() []rule {
 		{credstore.ErrGroup, failure, "", "name a group of this machine that you belong to; only a folder's owner can give it to a group"},
 		{credstore.ErrKeyring, failure, "", "it needs a desktop session with a keyring (GNOME Keyring, KWallet, Keychain); without --keyring the user store keeps the key, in a file that only you can read"},
 		{credstore.ErrBusy, failure, "", "if no other mbl-cli is running, delete that file"},
+		{credstore.ErrKeysShared, failure, "", "--user and --team name a folder for each"},
 		{credstore.ErrDamaged, failure, "", "restore the file or move it away"},
 		{credstore.ErrNotFound, failure, "", "`mbl-cli list-certificates` shows what there is"},
 		{fs.ErrPermission, failure, "", "you lack the right to it; if it is in a team store, you must be in the group (`mbl-cli store show`)"},

@@ -17,6 +17,9 @@ import (
 // cannot be given to.
 var ErrGroup = errors.New("unusable group")
 
+// ErrKeysShared is a user store in the team store, or in its place.
+var ErrKeysShared = errors.New("the user store would lie in the team store, and API keys be shared")
+
 const groupFolderMode = fs.ModeSetgid | 0o770
 
 // Init says where the stores shall be from now on. An empty place stays as it
@@ -46,7 +49,7 @@ func Initialize(cfg Config, want Init) (Places, error) {
 	if want.DryRun {
 		return done, nil
 	}
-	if err := makeStores(found, storesFile(cfg)); err != nil {
+	if err := makeStores(found); err != nil {
 		return Places{}, err
 	}
 	if want.Group != "" {
@@ -75,13 +78,18 @@ func initialPlaces(cfg Config, want Init) (places, error) {
 	if want.Team != "" {
 		found.Team = filepath.Clean(want.Team)
 	}
-	if found.User == found.Team {
-		return places{}, damaged(found.User, "it cannot be both stores; API keys would be shared")
+	if liesIn(found.User, found.Team) {
+		return places{}, fmt.Errorf("%w: %s", ErrKeysShared, found.User)
 	}
 	return found, nil
 }
 
-func makeStores(found places, notedIn string) error {
+func liesIn(folder, other string) bool {
+	way, err := filepath.Rel(other, folder)
+	return err == nil && filepath.IsLocal(way)
+}
+
+func makeStores(found places) error {
 	if err := makeFolder(found.User, userFolderMode); err != nil {
 		return fmt.Errorf("cannot make the user store: %w", err)
 	}
@@ -90,7 +98,7 @@ func makeStores(found places, notedIn string) error {
 	}
 	same, err := sameFolder(found.User, found.Team)
 	if err == nil && same {
-		err = damaged(notedIn, "the user store and the team store would be one folder; API keys would be shared")
+		err = fmt.Errorf("%w: %s", ErrKeysShared, found.User)
 	}
 	return err
 }

@@ -95,7 +95,8 @@ func TestStoresThatCannotBeAreNotNoted(t *testing.T) {
 		is   error
 	}{
 		"unknown group": {credstore.Init{Team: filepath.Join(t.TempDir(), "x"), Group: "no such group"}, credstore.ErrGroup},
-		"one folder":    {credstore.Init{Team: "/same/x", User: "/same/x"}, credstore.ErrDamaged},
+		"one folder":    {credstore.Init{Team: "/same/x", User: "/same/x"}, credstore.ErrKeysShared},
+		"keys in team":  {credstore.Init{Team: "/same/x", User: "/same/x/keys"}, credstore.ErrKeysShared},
 		"a file":        {credstore.Init{Team: file, Group: ownGroup(t)}, credstore.ErrDamaged},
 		"below a file":  {credstore.Init{Team: filepath.Join(file, "x")}, syscall.ENOTDIR},
 	}
