@@ -21,8 +21,9 @@ const maxReaders = 4
 
 // readerIdle is how long a reading connection that nobody needs is kept. Each
 // holds up to 2 MiB of the file's pages, the kernel holds them too, and opening
-// another takes a millisecond.
-const readerIdle = 30 * time.Second
+// another takes a millisecond. It is shorter than what lies between the
+// keep-alives of devices, which may come all at once.
+const readerIdle = 5 * time.Second
 
 // walPages is how long the log may become before it is copied into the
 // database file: 16 MiB in place of SQLite's 4. The last pages of the indexes
