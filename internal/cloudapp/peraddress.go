@@ -3,7 +3,6 @@ package cloudapp
 import (
 	"net"
 	"net/netip"
-	"sync"
 
 	"mbl/internal/coap/gate"
 )
@@ -12,14 +11,11 @@ import (
 // which has its number of them, so that nobody takes all there may be.
 type perAddress struct {
 	net.Listener
-	most int
-
-	mu   sync.Mutex
-	open map[netip.Prefix]int
+	gate *gate.Gate
 }
 
 func newPerAddress(listener net.Listener, most int) *perAddress {
-	return &perAddress{Listener: listener, most: most, open: map[netip.Prefix]int{}}
+	return &perAddress{listener, gate.New(gate.Limits{ConnectionsPerAddress: most})}
 }
 
 // Accept implements net.Listener.
@@ -29,46 +25,22 @@ func (l *perAddress) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from := neighborhoodOf(conn)
-		if l.enter(from) {
-			return &countedConn{conn, sync.OnceFunc(func() { l.leave(from) })}, nil
+		from, _ := netip.ParseAddrPort(conn.RemoteAddr().String()) // of TCP, it is one
+		if visit, err := l.gate.Enter(from.Addr()); err == nil {
+			return &visitingConn{conn, visit}, nil
 		}
 		conn.Close()
 	}
 }
 
-// neighborhoodOf is what counts as the address a connection comes from.
-func neighborhoodOf(conn net.Conn) netip.Prefix {
-	address, _ := netip.ParseAddrPort(conn.RemoteAddr().String()) // of TCP, it is one
-	return gate.Neighborhood(address.Addr())
-}
-
-func (l *perAddress) enter(from netip.Prefix) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[from] >= l.most {
-		return false
-	}
-	l.open[from]++
-	return true
-}
-
-func (l *perAddress) leave(from netip.Prefix) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[from]--; l.open[from] == 0 {
-		delete(l.open, from)
-	}
-}
-
-// countedConn is a connection that counts until it is closed.
-type countedConn struct {
+// visitingConn is a connection that counts until it is closed.
+type visitingConn struct {
 	net.Conn
-	leave func()
+	visit *gate.Visit
 }
 
 // Close implements net.Conn.
-func (c *countedConn) Close() error {
-	defer c.leave()
+func (c *visitingConn) Close() error {
+	defer c.visit.Leave()
 	return c.Conn.Close()
 }

@@ -1,8 +1,8 @@
 // Package gate bounds what peers may use of a port that is open to everybody:
 // the connections there are, those among them that have not proved who they
 // are, and the handshakes under way, in all and from one address. It knows
-// addresses and numbers; the listeners of package coap and of its folder
-// openssl ask it.
+// addresses and numbers; the listeners of package coap, of its folder openssl and
+// of HTTP ask it.
 package gate
 
 import (
